@@ -2,8 +2,8 @@
 
 Three steps take a point of the camera frame (metres; x right, y down, z forward) to a pixel:
 the plane z = 1 (x/z, y/z), the lens (`distortion`, a map of that plane), and fx, fy, cx, cy.
-Pixel (0, 0) is the centre of the top left pixel, so the picture spans -0.5 to width - 0.5, its middle is (width - 1) / 2,
-and resizing by s maps u to (u + 0.5) s - 0.5. A camera seen through `resized` or `cropped` is again a camera.
+Pixel (0, 0) is the centre of the top left pixel, so the picture spans -0.5 to width - 0.5, its middle is
+(width - 1) / 2, and resizing by s maps u to (u + 0.5) s - 0.5. What `resized` and `cropped` give is again a camera.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from palmar.errors import PalmarError, one_of
 
 STEPS = 30
-"""Newton steps at most. From the table's start five or six are usual; more are taken only next to a fold of the lens."""
+"""Newton steps at most. Five or six are usual after the table's start; more are taken next to a fold of the lens."""
 
 
 def _inverse_on_table(value: np.ndarray, function, end: float) -> np.ndarray:
@@ -42,7 +42,7 @@ def _smallest_positive_root(coefficients: list[float]) -> float:
 class BrownConrady:
     """OpenCV's standard lens: rational radial and tangential distortion, coefficients in OpenCV's order.
 
-    Far from the axis the formula folds back on itself: two directions would share a pixel, and only the inner one is real.
+    Far from the axis the formula folds back on itself: two directions would share a pixel, only the inner one is real.
     `distort` and `undistort` give NaN beyond the fold (OpenCV returns the folded numbers).
     """
 
@@ -62,7 +62,7 @@ class BrownConrady:
         top = np.polynomial.Polynomial([1.0, self.k1, self.k2, self.k3])      # both in s = r^2
         bottom = np.polynomial.Polynomial([1.0, self.k4, self.k5, self.k6])
         s = np.polynomial.Polynomial([0.0, 1.0])
-        slope = (top + 2 * s * top.deriv()) * bottom - 2 * s * top * bottom.deriv()     # of r top / bottom, times bottom^2
+        slope = (top + 2 * s * top.deriv()) * bottom - 2 * s * top * bottom.deriv()     # of r top / bottom
         return math.sqrt(min(_smallest_positive_root(list(slope.coef)), _smallest_positive_root(list(bottom.coef))))
 
     def _radial(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +83,7 @@ class BrownConrady:
         return np.where((s < self.max_radius**2)[..., None], moved, np.nan)
 
     def undistort(self, points: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b 2"]:
-        """The inverse of `distort`, by Newton's method to rounding error. NaN where no point inside the fold is moved here."""
+        """The inverse of `distort`, by Newton's method to rounding error. NaN where no point inside the fold lands."""
         goal = np.asarray(points, np.float64)
         radius = np.linalg.norm(goal, axis=-1, keepdims=True)
         end = min(math.atan(self.max_radius), 1.56)           # the table runs over the angle from the axis
@@ -102,13 +102,13 @@ class BrownConrady:
                 p = p + step
                 if not np.nanmax(np.abs(step), initial=0.0) > 1e-15 * max(1.0, np.nanmax(np.abs(p), initial=0.0)):
                     break
-            missed = np.linalg.norm(self.distort(p) - goal, axis=-1, keepdims=True) <= 1e-10 * (1 + radius)
-        return np.where(missed, p, np.nan)
+            hit = np.linalg.norm(self.distort(p) - goal, axis=-1, keepdims=True) <= 1e-10 * (1 + radius)
+        return np.where(hit, p, np.nan)
 
 
 @dataclass(frozen=True)
 class KannalaBrandt:
-    """OpenCV's fisheye lens: a ray at angle t from the axis lands t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8) from the centre.
+    """OpenCV's fisheye lens: a ray at angle t lands t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8) from the centre.
 
     Directions of 90 degrees and more are outside: `Camera` describes what is in front of it.
     """
@@ -154,7 +154,7 @@ class KannalaBrandt:
 
 
 Distortion = BrownConrady | KannalaBrandt
-LENSES: Mapping[str, type[BrownConrady] | type[KannalaBrandt]] = {lens.name: lens for lens in (BrownConrady, KannalaBrandt)}
+LENSES: Mapping[str, type[Distortion]] = {lens.name: lens for lens in (BrownConrady, KannalaBrandt)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +182,9 @@ class Camera:
                 number = float(value)
             except (TypeError, ValueError):
                 number = math.nan
-            if not math.isfinite(number) or (name not in ("cx", "cy") and number <= 0) or (whole and number % 1):
-                kind = "whole number of pixels above 0" if whole else "number" if name in ("cx", "cy") else "number above 0"
+            anywhere = name in ("cx", "cy")
+            if not math.isfinite(number) or (number <= 0 and not anywhere) or (whole and number % 1):
+                kind = "whole number of pixels above 0" if whole else "number" if anywhere else "number above 0"
                 raise PalmarError(f"Camera.{name}: expected a finite {kind}, got {value!r}.")
             object.__setattr__(self, name, int(number) if whole else number)
         if self.distortion is not None and not all(math.isfinite(k) for k in asdict(self.distortion).values()):
@@ -206,7 +207,7 @@ class Camera:
 
     @classmethod
     def from_fov(cls, width: int, height: int, hfov: float) -> Camera:
-        """A pinhole with square pixels and the axis in the middle. hfov: from the left edge to the right one, radians."""
+        """A pinhole with square pixels and the axis in the middle. hfov: from left edge to right edge, radians."""
         if not 0 < hfov < math.pi:
             raise PalmarError(f"the field of view must lie between 0 and pi radians (180 degrees), got {hfov} radians.")
         f = width / 2 / math.tan(hfov / 2)
@@ -219,7 +220,7 @@ class Camera:
 
     @property
     def hfov(self) -> float:
-        """Angle between the rays of the left and the right edge at the height of cy, radians; NaN where the lens has none."""
+        """Angle from left edge to right edge at the height of cy, radians; NaN where the lens has no rays there."""
         left, right = np.arctan(self.unproject(np.array([[-0.5, self.cy], [self.width - 0.5, self.cy]]))[:, 0])
         return float(right - left)
 
@@ -241,9 +242,9 @@ class Camera:
         plane = lens if self.distortion is None else self.distortion.undistort(lens)
         return np.concatenate([plane, np.where(np.isnan(plane[..., :1]), np.nan, 1.0)], -1)
 
-    def inside(self, pixels: Float[np.ndarray, "*b 2"]) -> np.ndarray:
-        """Whether pixels lie in the picture, edges included; False for NaN. Shape [*b]."""
-        return ((pixels >= -0.5) & (pixels <= (self.width - 0.5, self.height - 0.5))).all(-1)
+    def inside(self, pixels: Float[np.ndarray, "*b 2"]) -> Bool[np.ndarray, "*b"]:
+        """Whether pixels lie in the picture, edges included; False for NaN."""
+        return np.asarray(((pixels >= -0.5) & (pixels <= (self.width - 0.5, self.height - 0.5))).all(-1))
 
     def resized(self, width: int, height: int) -> Camera:
         """The camera of the same picture resized."""
@@ -258,7 +259,8 @@ class Camera:
         """
         (a, b, shift_x), (c, d, shift_y) = np.asarray(crop_from_image, np.float64)
         if not (a > 0 and d > 0 and abs(b) + abs(c) < 1e-9 * (a + d)):
-            raise PalmarError(f"the crop's map must scale and shift only, got {[[a, b], [c, d]]}; use virtual_camera to turn.")
+            raise PalmarError("the crop's map must scale and shift only; to turn use virtual_camera. "
+                              f"Got {[[a, b, shift_x], [c, d, shift_y]]}.")
         return replace(self, width=width, height=height, fx=a * self.fx, fy=d * self.fy,
                        cx=a * self.cx + shift_x, cy=d * self.cy + shift_y)
 
@@ -275,8 +277,8 @@ class Camera:
     def from_dict(values: Mapping[str, Any]) -> Camera:
         """Read width, height and either fx, fy, cx, cy or K (3 x 3, rows); optionally distortion and world_from_camera.
 
-        distortion: {"model": "brown_conrady" or "kannala_brandt", "k1": ...}, or a list of 4, 5 or 8 numbers in OpenCV's
-        order, which is Brown-Conrady. Raises PalmarError naming the entry that is missing, unknown or malformed.
+        distortion: {"model": "brown_conrady" or "kannala_brandt", "k1": ...}, or a list of 4, 5 or 8 numbers in
+        OpenCV's order, which is Brown-Conrady. Raises PalmarError naming the entry that is missing or malformed.
         """
         known = {field.name for field in fields(Camera)} | {"K"}
         values = {one_of("camera entry", str(key), known): value for key, value in values.items()}
@@ -291,7 +293,7 @@ class Camera:
             values.update(fx=k[0, 0], fy=k[1, 1], cx=k[0, 2], cy=k[1, 2])
         missing = [name for name in ("width", "height", "fx", "fy", "cx", "cy") if name not in values]
         if missing:
-            raise PalmarError(f"camera: no {', '.join(missing)}; give width, height and fx, fy, cx, cy (or K), in pixels.")
+            raise PalmarError(f"camera: no {', '.join(missing)}; give width, height and fx, fy, cx, cy (or K).")
         if values.get("distortion") is not None:
             values["distortion"] = _lens(values["distortion"])
         if values.get("world_from_camera") is not None:
@@ -313,16 +315,18 @@ def _lens(value: Any) -> Distortion:
     if isinstance(value, Mapping):
         value = dict(value)
         lens = LENSES[one_of("distortion model", str(value.pop("model", "(no model)")), LENSES)]
-        names = [one_of(f"coefficient of {lens.name}", str(key), [field.name for field in fields(lens)]) for key in value]
-        return lens(**dict(zip(names, _numbers("distortion", list(value.values()), (len(value),)).tolist(), strict=True)))
+        known = [field.name for field in fields(lens)]
+        names = [one_of(f"coefficient of {lens.name}", str(key), known) for key in value]
+        numbers = _numbers("distortion", list(value.values()), (len(names),)).tolist()
+        return lens(**dict(zip(names, numbers, strict=True)))
     if not isinstance(value, list | tuple | np.ndarray) or len(value) not in (4, 5, 8):
-        raise PalmarError('camera: distortion must be {"model": ..., "k1": ...} or 4, 5 or 8 numbers in OpenCV\'s order '
+        raise PalmarError('camera: distortion must be {"model": ..., "k1": ...} or 4, 5 or 8 numbers in the order '
                           f"k1 k2 p1 p2 k3 k4 k5 k6, got {value!r}.")
     return BrownConrady(*_numbers("distortion", value, (len(value),)).tolist())
 
 
 def read_camera(path: str | Path) -> Camera:
-    """The camera in a JSON file: see `Camera.from_dict`. Raises PalmarError for a file that is missing, damaged or no camera."""
+    """The camera in a JSON file, see `Camera.from_dict`. Raises PalmarError for a file that is missing or no camera."""
     path = Path(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -331,7 +335,7 @@ def read_camera(path: str | Path) -> Camera:
     except (OSError, ValueError) as err:
         raise PalmarError(f"{path}: not a readable JSON file ({err}).") from err
     if not isinstance(values, dict):
-        raise PalmarError(f"{path}: expected one JSON object with width, height, fx, fy, cx, cy, got a {type(values).__name__}.")
+        raise PalmarError(f"{path}: expected one JSON object with width, height, fx, fy, cx, cy.")
     try:
         return Camera.from_dict(values)
     except PalmarError as err:
