@@ -1,0 +1,611 @@
+"""From a mesh and a light to linear light, coverage and labels, in one pass over the samples.
+
+Samples of the supersampled picture are gathered from the z-buffer in blocks, one row of `block` per quantity, so that the
+shading itself is straight loops over contiguous numbers which the compiler turns into vector code. Letters: n normal,
+v towards the camera, l towards the lamp, h halfway between v and l.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, Int32, UInt8
+from numba import njit
+
+from palmar.errors import PalmarError
+from palmar.render.light import Light
+from palmar.render.mesh import Mesh, _vertex_normals
+from palmar.render.rasterize import SUBPIXEL_BITS, empty_maps, fill, snap
+
+NO_PART = 255
+"""The part of pixels where nothing is."""
+F0 = 0.028
+"""Reflectance of skin seen head-on: index of refraction 1.4."""
+
+# Rows of the block. The first twelve are interpolated from the columns of the vertex table, in this order.
+_SIZE = 512
+_PX, _PY, _PZ = 0 * _SIZE, 1 * _SIZE, 2 * _SIZE
+_NX, _NY, _NZ = 3 * _SIZE, 4 * _SIZE, 5 * _SIZE
+_AR, _AG, _AB = 6 * _SIZE, 7 * _SIZE, 8 * _SIZE
+_ROUGH, _SPEC, _OCC = 9 * _SIZE, 10 * _SIZE, 11 * _SIZE
+_VX, _VY, _VZ, _NV = 12 * _SIZE, 13 * _SIZE, 14 * _SIZE, 15 * _SIZE
+_R, _G, _B, _SHADE = 16 * _SIZE, 17 * _SIZE, 18 * _SIZE, 19 * _SIZE
+_ROWS = 20
+
+
+class Rendered(NamedTuple):
+    """A picture of a mesh. Where nothing is: rgb and alpha 0, part NO_PART, depth inf, face -1.
+
+    The last three tell of the nearest sample in each pixel that has any, however small its alpha.
+    """
+
+    rgb: Float32[np.ndarray, "h w 3"]
+    """Linear light, premultiplied by alpha; may exceed 1."""
+    alpha: Float32[np.ndarray, "h w"]
+    """Share of the pixel that the mesh covers."""
+    part: UInt8[np.ndarray, "h w"]
+    depth: Float32[np.ndarray, "h w"]
+    """Metres along the optical axis."""
+    face: Int32[np.ndarray, "h w"]
+
+
+@njit(cache=True, nogil=True)
+def _project(vertices, matrix, pixels, given, scale, near):
+    """Where vertices fall in the supersampled picture and one over their depth, 0 for those not deeper than near."""
+    n = len(vertices)
+    xs = np.empty(n, np.float64)
+    ys = np.empty(n, np.float64)
+    keys = np.zeros(n, np.float32)
+    for i in range(n):
+        x = np.float64(vertices[i, 0])
+        y = np.float64(vertices[i, 1])
+        z = np.float64(vertices[i, 2])
+        xs[i] = 0.0
+        ys[i] = 0.0
+        if z > near:
+            if given:
+                u = np.float64(pixels[i, 0])
+                v = np.float64(pixels[i, 1])
+            else:
+                u = (matrix[0, 0] * x + matrix[0, 1] * y) / z + matrix[0, 2]
+                v = (matrix[1, 0] * x + matrix[1, 1] * y) / z + matrix[1, 2]
+            xs[i] = (u + 0.5) * scale - 0.5
+            ys[i] = (v + 0.5) * scale - 0.5
+            keys[i] = 1.0 / z
+    return xs, ys, keys
+
+
+@njit(cache=True, nogil=True)
+def _lamp_view(vertices, direction, size):
+    """The mesh seen from a lamp, without perspective: positions in the map's pixels, keys larger when nearer to the lamp.
+
+    Also the map's axes: row 0 and 1 give x and y in pixels, row 2 the key in metres, each as (x, y, z, constant).
+    """
+    axes = np.zeros((3, 4), np.float64)
+    dx = np.float64(direction[0])
+    dy = np.float64(direction[1])
+    dz = np.float64(direction[2])
+    if abs(dx) < 0.6:
+        length = np.sqrt(dy * dy + dz * dz)
+        ux, uy, uz = 0.0, dz / length, -dy / length
+    else:
+        length = np.sqrt(dx * dx + dz * dz)
+        ux, uy, uz = -dz / length, 0.0, dx / length
+    axes[0, :3] = (ux, uy, uz)
+    axes[1, :3] = (dy * uz - dz * uy, dz * ux - dx * uz, dx * uy - dy * ux)
+    axes[2, :3] = (dx, dy, dz)
+    low = np.full(3, np.inf)
+    high = np.full(3, -np.inf)
+    n = len(vertices)
+    for i in range(n):
+        for k in range(3):
+            t = axes[k, 0] * vertices[i, 0] + axes[k, 1] * vertices[i, 1] + axes[k, 2] * vertices[i, 2]
+            if np.isfinite(t):
+                low[k] = min(low[k], t)
+                high[k] = max(high[k], t)
+    extent = max(high[0] - low[0], high[1] - low[1], 1e-9)
+    scale = (size - 3) / extent
+    for k in range(2):
+        axes[k] *= scale
+        axes[k, 3] = 0.5 * (size - 1) - 0.5 * (low[k] + high[k]) * scale
+    axes[2, 3] = 1.0 - low[2]  # keys start at 1, so that 0 means nothing there
+    xs = np.empty(n, np.float64)
+    ys = np.empty(n, np.float64)
+    keys = np.empty(n, np.float32)
+    for i in range(n):
+        x = vertices[i, 0]
+        y = vertices[i, 1]
+        z = vertices[i, 2]
+        xs[i] = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z + axes[0, 3]
+        ys[i] = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z + axes[1, 3]
+        keys[i] = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + axes[2, 3]
+    return xs, ys, keys, axes.astype(np.float32), np.float32(1.0 / scale)
+
+
+@njit(cache=True, nogil=True)
+def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width):
+    """Per face the gradients on the surface, in texels per metre, of the texture's column and row: [F, 6]."""
+    gradients = np.zeros((len(faces), 6), np.float32)
+    for f in range(len(faces)):
+        if layer[f] < 0:
+            continue
+        a = faces[f, 0]
+        b = faces[f, 1]
+        c = faces[f, 2]
+        px = vertices[b, 0] - vertices[a, 0]
+        py = vertices[b, 1] - vertices[a, 1]
+        pz = vertices[b, 2] - vertices[a, 2]
+        qx = vertices[c, 0] - vertices[a, 0]
+        qy = vertices[c, 1] - vertices[a, 1]
+        qz = vertices[c, 2] - vertices[a, 2]
+        pp = px * px + py * py + pz * pz
+        pq = px * qx + py * qy + pz * qz
+        qq = qx * qx + qy * qy + qz * qz
+        gram = pp * qq - pq * pq
+        if not gram > 0.0:
+            continue
+        for k in range(2):
+            size = np.float32(texture_width) if k == 0 else -np.float32(texture_height)
+            along_p = (uv[f, 1, k] - uv[f, 0, k]) * size
+            along_q = (uv[f, 2, k] - uv[f, 0, k]) * size
+            s = (along_p * qq - along_q * pq) / gram
+            t = (along_q * pp - along_p * pq) / gram
+            gradients[f, 3 * k] = s * px + t * qx
+            gradients[f, 3 * k + 1] = s * py + t * qy
+            gradients[f, 3 * k + 2] = s * pz + t * qz
+    return gradients
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _prepare(block, n):
+    """Unit normals and directions to the camera; nothing reflected yet."""
+    for i in range(n):
+        x = block[_NX + i]
+        y = block[_NY + i]
+        z = block[_NZ + i]
+        over = np.float32(1.0) / np.sqrt(x * x + y * y + z * z + np.float32(1e-20))
+        block[_NX + i] = x * over
+        block[_NY + i] = y * over
+        block[_NZ + i] = z * over
+    for i in range(n):
+        x = block[_PX + i]
+        y = block[_PY + i]
+        z = block[_PZ + i]
+        over = np.float32(-1.0) / np.sqrt(x * x + y * y + z * z + np.float32(1e-20))
+        block[_VX + i] = x * over
+        block[_VY + i] = y * over
+        block[_VZ + i] = z * over
+    for i in range(n):
+        nv = block[_NX + i] * block[_VX + i] + block[_NY + i] * block[_VY + i] + block[_NZ + i] * block[_VZ + i]
+        block[_NV + i] = max(nv, np.float32(0.02))
+        block[_ROUGH + i] = max(block[_ROUGH + i], np.float32(0.05))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _surroundings(block, n, sh):
+    """Add the light of the surroundings: matt by irradiance at n, gloss by the same at the mirrored direction.
+
+    sh: [9, 3] factors of 1, x, y, z, xy, yz, xz, z2, x2 - y2 in irradiance over pi. Occlusion darkens bright surfaces
+    less, for light goes to and fro between them: Jimenez et al. 2016, the fit to albedo.
+    """
+    one = np.float32(1.0)
+    zero = np.float32(0.0)
+    for channel in range(3):
+        s0 = sh[0, channel]
+        s1 = sh[1, channel]
+        s2 = sh[2, channel]
+        s3 = sh[3, channel]
+        s4 = sh[4, channel]
+        s5 = sh[5, channel]
+        s6 = sh[6, channel]
+        s7 = sh[7, channel]
+        s8 = sh[8, channel]
+        albedo_row = _AR + channel * _SIZE
+        out_row = _R + channel * _SIZE
+        for i in range(n):
+            x = block[_NX + i]
+            y = block[_NY + i]
+            z = block[_NZ + i]
+            matt = (
+                s0 + s1 * x + s2 * y + s3 * z + s4 * x * y + s5 * y * z + s6 * x * z + s7 * z * z + s8 * (x * x - y * y)
+            )
+            albedo = block[albedo_row + i]
+            ao = block[_OCC + i]
+            fit_a = np.float32(2.0404) * albedo - np.float32(0.3324)
+            fit_b = np.float32(-4.7951) * albedo + np.float32(0.6417)
+            fit_c = np.float32(2.7552) * albedo + np.float32(0.6903)
+            ao = max(ao, ((ao * fit_a + fit_b) * ao + fit_c) * ao)
+            block[out_row + i] = albedo * ao * max(matt, zero)
+        for i in range(n):
+            nv = block[_NV + i]
+            x = np.float32(2.0) * nv * block[_NX + i] - block[_VX + i]
+            y = np.float32(2.0) * nv * block[_NY + i] - block[_VY + i]
+            z = np.float32(2.0) * nv * block[_NZ + i] - block[_VZ + i]
+            gloss = (
+                s0 + s1 * x + s2 * y + s3 * z + s4 * x * y + s5 * y * z + s6 * x * z + s7 * z * z + s8 * (x * x - y * y)
+            )
+            away = one - nv
+            grazing = away * away * away * away * away
+            fresnel = np.float32(F0) + max(one - block[_ROUGH + i] - np.float32(F0), zero) * grazing
+            block[out_row + i] += block[_SPEC + i] * fresnel * block[_OCC + i] * max(gloss, zero)
+
+
+@njit(cache=True, nogil=True)
+def _shadow(block, n, direction, shadow_map, axes, texel, bias):
+    """How much of the lamp reaches each sample: a 2 x 2 comparison with bilinear weights."""
+    size = shadow_map.shape[0]
+    for i in range(n):
+        nl = block[_NX + i] * direction[0] + block[_NY + i] * direction[1] + block[_NZ + i] * direction[2]
+        # Look up from a point lifted off the surface, farther where light grazes it and one texel spans more depth.
+        lift = texel * (np.float32(0.5) + np.float32(1.5) * (np.float32(1.0) - max(nl, np.float32(0.0))))
+        x = block[_PX + i] + lift * block[_NX + i]
+        y = block[_PY + i] + lift * block[_NY + i]
+        z = block[_PZ + i] + lift * block[_NZ + i]
+        u = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z + axes[0, 3]
+        v = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z + axes[1, 3]
+        key = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + axes[2, 3] + bias
+        u = min(max(u, np.float32(0.0)), np.float32(size - 1.001))
+        v = min(max(v, np.float32(0.0)), np.float32(size - 1.001))
+        column = int(u)
+        row = int(v)
+        fu = u - np.float32(column)
+        fv = v - np.float32(row)
+        top = np.float32(0.0)
+        bottom = np.float32(0.0)
+        if shadow_map[row, column] <= key:
+            top += np.float32(1.0) - fu
+        if shadow_map[row, column + 1] <= key:
+            top += fu
+        if shadow_map[row + 1, column] <= key:
+            bottom += np.float32(1.0) - fu
+        if shadow_map[row + 1, column + 1] <= key:
+            bottom += fu
+        block[_SHADE + i] = top + fv * (bottom - top)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _lamp(block, n, direction, colour, wrap):
+    """Add one lamp: matt with wrap per colour, gloss by GGX with Schlick's Fresnel and Hammon's form of Smith's term."""
+    one = np.float32(1.0)
+    zero = np.float32(0.0)
+    lx = direction[0]
+    ly = direction[1]
+    lz = direction[2]
+    cr = colour[0]
+    cg = colour[1]
+    cb = colour[2]
+    wr = one / (one + wrap[0])
+    wg = one / (one + wrap[1])
+    wb = one / (one + wrap[2])
+    for i in range(n):
+        nl = block[_NX + i] * lx + block[_NY + i] * ly + block[_NZ + i] * lz
+        shade = block[_SHADE + i]
+        vl = block[_VX + i] * lx + block[_VY + i] * ly + block[_VZ + i] * lz
+        over_h = one / np.sqrt(np.float32(2.0) + np.float32(2.0) * vl + np.float32(1e-6))
+        nv = block[_NV + i]
+        nh = min((nl + nv) * over_h, one)
+        vh = (one + vl) * over_h
+        alpha = block[_ROUGH + i] * block[_ROUGH + i]
+        alpha2 = alpha * alpha
+        lit = max(nl, zero)
+        away = one - vh
+        grazing = away * away * away * away * away
+        fresnel = np.float32(F0) + np.float32(1.0 - F0) * grazing
+        spread = nh * nh * (alpha2 - one) + one
+        masking = lit * (nv * (one - alpha) + alpha) + nv * (lit * (one - alpha) + alpha)
+        # D V F n.l E with E = pi * colour; D's own 1 / pi cancels.
+        gloss = block[_SPEC + i] * shade * fresnel * lit * alpha2 * np.float32(0.5) / (spread * spread * masking)
+        block[_R + i] += cr * (shade * block[_AR + i] * max((nl + wrap[0]) * wr, zero) * wr + gloss)
+        block[_G + i] += cg * (shade * block[_AG + i] * max((nl + wrap[1]) * wg, zero) * wg + gloss)
+        block[_B + i] += cb * (shade * block[_AB + i] * max((nl + wrap[2]) * wb, zero) * wb + gloss)
+
+
+@njit(cache=True, nogil=True)
+def _flush(block, target, n, rgb, share, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias):
+    """Shade the n samples of the block and add them to the picture."""
+    _prepare(block, n)
+    _surroundings(block, n, sh)
+    for lamp in range(len(directions)):
+        m = shadow_index[lamp]
+        if m >= 0:
+            _shadow(block, n, directions[lamp], maps[m], axes[m], texels[m], bias)
+        else:
+            for i in range(n):
+                block[_SHADE + i] = 1.0
+        _lamp(block, n, directions[lamp], colours[lamp], wrap)
+    for i in range(n):
+        t = target[i]
+        rgb[t, 0] += block[_R + i] * share
+        rgb[t, 1] += block[_G + i] * share
+        rgb[t, 2] += block[_B + i] * share
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shade(
+    face_map,
+    snapped,
+    key,
+    faces,
+    table,
+    vertex_part,
+    supersample,
+    textured,
+    uv,
+    layer,
+    texture,
+    gradients,
+    sh,
+    directions,
+    colours,
+    wrap,
+    shadow_index,
+    maps,
+    axes,
+    texels,
+    bias,
+    rgb,
+    alpha,
+    part,
+    depth,
+    face,
+):
+    width = face_map.shape[1] // supersample
+    height = face_map.shape[0] // supersample
+    share = np.float32(1.0 / (supersample * supersample))
+    block = np.empty(_ROWS * _SIZE, np.float32)
+    target = np.empty(_SIZE, np.int64)
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            pixel = y * width + x
+            rgb[pixel, 0] = 0.0
+            rgb[pixel, 1] = 0.0
+            rgb[pixel, 2] = 0.0
+            covered = 0
+            nearest = np.float32(0.0)
+            nearest_face = np.int32(-1)
+            nearest_part = np.uint8(NO_PART)
+            for sub in range(supersample * supersample):
+                sy = y * supersample + sub // supersample
+                sx = x * supersample + sub % supersample
+                f = face_map[sy, sx]
+                if f < 0:
+                    continue
+                covered += 1
+                a = faces[f, 0]
+                b = faces[f, 1]
+                c = faces[f, 2]
+                qx = np.int64(sx) << SUBPIXEL_BITS
+                qy = np.int64(sy) << SUBPIXEL_BITS
+                ax = np.int64(snapped[a, 0]) - qx
+                ay = np.int64(snapped[a, 1]) - qy
+                bx = np.int64(snapped[b, 0]) - qx
+                by = np.int64(snapped[b, 1]) - qy
+                cx = np.int64(snapped[c, 0]) - qx
+                cy = np.int64(snapped[c, 1]) - qy
+                area_a = bx * cy - by * cx
+                area_b = cx * ay - cy * ax
+                area_c = ax * by - ay * bx
+                area = area_a + area_b + area_c
+                wa = np.float32(area_a) * key[a]
+                wb = np.float32(area_b) * key[b]
+                wc = np.float32(area_c) * key[c]
+                total = wa + wb + wc
+                over = np.float32(1.0) / total
+                wa *= over
+                wb *= over
+                wc *= over
+                here = total / np.float32(area)
+                if here > nearest:
+                    nearest = here
+                    nearest_face = f
+                    top = a
+                    if wb > wa and wb >= wc:
+                        top = b
+                    elif wc > wa:
+                        top = c
+                    nearest_part = vertex_part[top]
+                for k in range(12):
+                    block[k * _SIZE + n] = wa * table[a, k] + wb * table[b, k] + wc * table[c, k]
+                if area > 0:  # seen from behind: the normal belongs to the other side
+                    block[_NX + n] = -block[_NX + n]
+                    block[_NY + n] = -block[_NY + n]
+                    block[_NZ + n] = -block[_NZ + n]
+                if textured and layer[f] >= 0:
+                    _apply_texture(block, n, f, wa, wb, wc, uv, texture[layer[f]], gradients, area > 0)
+                target[n] = pixel
+                n += 1
+                if n == _SIZE:
+                    _flush(
+                        block,
+                        target,
+                        n,
+                        rgb,
+                        share,
+                        sh,
+                        directions,
+                        colours,
+                        wrap,
+                        shadow_index,
+                        maps,
+                        axes,
+                        texels,
+                        bias,
+                    )
+                    n = 0
+            alpha[pixel] = np.float32(covered) * share
+            part[pixel] = nearest_part
+            face[pixel] = nearest_face
+            depth[pixel] = np.float32(1.0) / nearest if covered else np.float32(np.inf)
+    _flush(block, target, n, rgb, share, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias)
+
+
+@njit(cache=True, nogil=True)
+def _apply_texture(block, n, f, wa, wb, wc, uv, texels, gradients, behind):
+    """Multiply the albedo of sample n by the texture and tilt its normal by the slope of the heights."""
+    height, width = texels.shape[:2]
+    u = (wa * uv[f, 0, 0] + wb * uv[f, 1, 0] + wc * uv[f, 2, 0]) * np.float32(width) - np.float32(0.5)
+    v = (np.float32(1.0) - (wa * uv[f, 0, 1] + wb * uv[f, 1, 1] + wc * uv[f, 2, 1])) * np.float32(height)
+    v -= np.float32(0.5)
+    left = int(np.floor(u))
+    upper = int(np.floor(v))
+    fu = u - np.float32(left)
+    fv = v - np.float32(upper)
+    left %= width
+    upper %= height
+    right = left + 1 if left + 1 < width else 0
+    lower = upper + 1 if upper + 1 < height else 0
+    for k in range(3):
+        above = texels[upper, left, k] + fu * (texels[upper, right, k] - texels[upper, left, k])
+        below = texels[lower, left, k] + fu * (texels[lower, right, k] - texels[lower, left, k])
+        block[_AR + k * _SIZE + n] *= above + fv * (below - above)
+    slope_above = texels[upper, right, 3] - texels[upper, left, 3]
+    slope_below = texels[lower, right, 3] - texels[lower, left, 3]
+    slope_left = texels[lower, left, 3] - texels[upper, left, 3]
+    slope_right = texels[lower, right, 3] - texels[upper, right, 3]
+    along_u = slope_above + fv * (slope_below - slope_above)
+    along_v = slope_left + fu * (slope_right - slope_left)
+    if behind:  # a bump outside is a dent inside
+        along_u = -along_u
+        along_v = -along_v
+    block[_NX + n] -= along_u * gradients[f, 0] + along_v * gradients[f, 3]
+    block[_NY + n] -= along_u * gradients[f, 1] + along_v * gradients[f, 4]
+    block[_NZ + n] -= along_u * gradients[f, 2] + along_v * gradients[f, 5]
+
+
+def _irradiance_polynomial(sh: np.ndarray) -> np.ndarray:
+    """Factors of 1, x, y, z, xy, yz, xz, z2, x2 - y2 in irradiance over pi. Ramamoorthi and Hanrahan 2001, equation 13."""
+    c1, c2, c3, c4, c5 = 0.429043, 0.511664, 0.743125, 0.886227, 0.247708
+    sh = np.asarray(sh, np.float64)
+    rows = [
+        c4 * sh[0] - c5 * sh[6],
+        2 * c2 * sh[3],
+        2 * c2 * sh[1],
+        2 * c2 * sh[2],
+        2 * c1 * sh[4],
+        2 * c1 * sh[5],
+        2 * c1 * sh[7],
+        c3 * sh[6],
+        c1 * sh[8],
+    ]
+    return (np.stack(rows) / np.pi).astype(np.float32)
+
+
+_NO_UV = np.zeros((0, 3, 2), np.float32)
+_NO_LAYER = np.zeros(0, np.int16)
+_NO_TEXTURE = np.zeros((0, 1, 1, 4), np.float32)
+_NO_GRADIENTS = np.zeros((0, 6), np.float32)
+
+
+def render(
+    mesh: Mesh,
+    camera_matrix: Float[np.ndarray, "3 3"],
+    height: int,
+    width: int,
+    light: Light,
+    *,
+    supersample: int = 2,
+    near: float = 0.01,
+    cull: bool = False,
+    pixels: Float[np.ndarray, "v 2"] | None = None,
+) -> Rendered:
+    """The mesh in this light, seen by this camera, box-filtered from `supersample`^2 samples per pixel.
+
+    camera_matrix: pixels from the camera frame, centres at integers. near: metres; triangles that reach nearer, and those
+    with a vertex that is not finite, are left out whole. cull: leave out triangles seen from behind; right for closed
+    meshes, and faster. pixels: the vertices' projections where the camera is no pinhole; edges stay straight.
+    The same arguments give the same bytes. Raises PalmarError for an empty picture.
+    """
+    if height < 1 or width < 1 or supersample < 1:
+        raise PalmarError(f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}.")
+    vertices = np.ascontiguousarray(mesh.vertices, np.float32)
+    faces = np.ascontiguousarray(mesh.faces, np.int32)
+    normals = _vertex_normals(vertices, faces) if mesh.normals is None else mesh.normals
+    given = pixels is not None
+    if given and pixels.shape != (len(vertices), 2):
+        raise PalmarError(f"render: pixels must be of shape {(len(vertices), 2)}, got {pixels.shape}.")
+    xs, ys, keys = _project(
+        vertices,
+        np.ascontiguousarray(camera_matrix, np.float64),
+        np.ascontiguousarray(pixels, np.float64) if given else np.zeros((0, 2)),
+        given,
+        float(supersample),
+        float(near),
+    )
+    snapped, key = snap(xs, ys, keys)
+    face_map, key_map = empty_maps(height * supersample, width * supersample)
+    fill(snapped, key, faces, cull, face_map, key_map)
+
+    table = np.empty((len(vertices), 12), np.float32)
+    table[:, 0:3] = vertices
+    table[:, 3:6] = normals
+    table[:, 6:9] = mesh.albedo
+    table[:, 9] = 0.5 if mesh.roughness is None else mesh.roughness
+    table[:, 10] = 1.0 if mesh.specular is None else mesh.specular
+    table[:, 11] = 1.0 if mesh.occlusion is None else mesh.occlusion
+    part = np.zeros(len(vertices), np.uint8) if mesh.part is None else np.ascontiguousarray(mesh.part, np.uint8)
+
+    textured = mesh.texture is not None
+    uv, layer, texture, gradients = _NO_UV, _NO_LAYER, _NO_TEXTURE, _NO_GRADIENTS
+    if mesh.texture is not None:
+        texture = np.ascontiguousarray(mesh.texture, np.float32)
+        uv = np.ascontiguousarray(mesh.uv, np.float32)
+        layer = np.zeros(len(faces), np.int16) if mesh.layer is None else np.ascontiguousarray(mesh.layer, np.int16)
+        gradients = _texture_gradients(vertices, faces, uv, layer, texture.shape[1], texture.shape[2])
+
+    directions = np.ascontiguousarray(light.directions, np.float32)
+    lamps = len(directions)
+    casting = np.flatnonzero(light.shadows) if light.shadows is not None else np.zeros(0, np.int64)
+    shadow_index = np.full(lamps, -1, np.int64)
+    shadow_index[casting] = np.arange(len(casting))
+    size = light.shadow_size
+    maps = np.zeros((len(casting), size, size), np.float32)
+    axes = np.zeros((len(casting), 3, 4), np.float32)
+    texels = np.zeros(len(casting), np.float32)
+    for m, lamp in enumerate(casting):
+        map_x, map_y, map_keys, axes[m], texels[m] = _lamp_view(vertices, directions[lamp], size)
+        map_snapped, map_key = snap(map_x, map_y, map_keys)
+        fill(map_snapped, map_key, faces, False, np.empty((size, size), np.int32), maps[m])
+
+    count = height * width
+    rgb = np.empty((count, 3), np.float32)
+    alpha = np.empty(count, np.float32)
+    part_map = np.empty(count, np.uint8)
+    depth = np.empty(count, np.float32)
+    face = np.empty(count, np.int32)
+    _shade(
+        face_map,
+        snapped,
+        key,
+        faces,
+        table,
+        part,
+        supersample,
+        textured,
+        uv,
+        layer,
+        texture,
+        gradients,
+        _irradiance_polynomial(light.sh),
+        directions,
+        np.ascontiguousarray(light.colours, np.float32),
+        np.ascontiguousarray(light.wrap, np.float32),
+        shadow_index,
+        maps,
+        axes,
+        texels,
+        np.float32(light.shadow_bias),
+        rgb,
+        alpha,
+        part_map,
+        depth,
+        face,
+    )
+    return Rendered(
+        rgb.reshape(height, width, 3),
+        alpha.reshape(height, width),
+        part_map.reshape(height, width),
+        depth.reshape(height, width),
+        face.reshape(height, width),
+    )
