@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from palmar.errors import PalmarError
 
+T = TypeVar("T")
 Denoiser = Literal["none", "median", "bilateral"]
 Subsampling = Literal["444", "422", "420"]
 Interpolation = Literal["nearest", "linear", "cubic", "area"]
@@ -41,7 +42,8 @@ _CV_INTERPOLATION = {
     "cubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+_LUMA = np.array([_LUMA_WEIGHTS], np.float32)
 _TONE_STEPS = 4096
 _TONE_KNOTS = 5
 _POOL = 512
@@ -72,7 +74,7 @@ class Sensor:
     native: float = 1.0
     """Resolution of the recording over that of the result; 1 and above change nothing."""
     native_last: bool = False
-    """Noise, processing and coding happen at the native resolution and the enlarging after them, as for a cropped photo."""
+    """Noise, processing and coding happen at the native resolution, before enlarging, as in a cropped photograph."""
     shrink: Interpolation = "area"
     enlarge: Interpolation = "linear"
     shot: float = 0.0
@@ -119,7 +121,7 @@ class Sensor:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, strength: float = 1.0, *, coding_free: bool = False) -> Sensor:
-        """A random camera. `strength` scales both how often a fault occurs and how large it is; 0 is the perfect camera.
+        """A random camera. `strength` scales how often a fault occurs and how large it is; 0 is the perfect camera.
 
         coding_free: leave exposure, vignette and resolution out and halve all else, for pictures that a real camera has
         already taken (`augment_photo`).
@@ -146,8 +148,8 @@ class Sensor:
         native = math.exp(draw.uniform(math.log(0.3), math.log(3.2))) if draw.chance(0.6) else 1.0
         native = 1.0 if coding_free else min(native, 1.0) ** size
         native_last = draw.chance(0.5)
-        shrink = draw.choose(("area", "area", "area", "linear"))
-        enlarge = draw.choose(("linear", "linear", "cubic", "nearest"))
+        shrink: Interpolation = draw.choose(("area", "area", "area", "linear"))
+        enlarge: Interpolation = draw.choose(("linear", "linear", "cubic", "nearest"))
 
         shot = read = grain = 0.0
         noisy = draw.chance(0.7)
@@ -156,7 +158,7 @@ class Sensor:
         if noisy:
             shot, read = math.exp(log_shot) * size**2, math.exp(log_read) * size**2
             grain = draw.uniform(0.0, 0.8)
-        denoise = draw.choose(("median", "bilateral")) if draw.chance(0.4) else "none"
+        denoise: Denoiser = draw.choose(("median", "bilateral")) if draw.chance(0.4) else "none"
         chroma_blur = draw.maybe(0.2, draw.uniform(1.0, 3.0))
         unsharp = draw.maybe(0.4, draw.uniform(0.2, 1.5)) * size
         unsharp_sigma = draw.uniform(0.6, 2.0)
@@ -175,14 +177,14 @@ class Sensor:
         local_contrast = draw.maybe(0.1, draw.uniform(1.0, 3.0)) * size
 
         jpeg = int(draw.uniform(20, 96)) if draw.chance(0.5) else 0
-        subsampling = draw.choose(("420", "420", "422", "444"))
+        subsampling: Subsampling = draw.choose(("420", "420", "422", "444"))
         phase = (int(draw.uniform(0, 8)), int(draw.uniform(0, 8)))
         video_block = draw.choose((8, 16)) if draw.chance(0.2) else 0
         video_threshold = draw.uniform(2.0, 12.0) * size
         deblock = draw.chance(0.6, scaled=False)
 
         spectrum = (draw.uniform(0.0, 3.0) * size, draw.uniform(0.1, 0.5) * size) if draw.chance(0.5) else None
-        spectrum_luma = draw.chance(0.6, scaled=False)
+        spectrum_luma = draw.chance(0.75, scaled=False)
         convolution = draw.choose((3, 5, 7)) if draw.chance(0.1) else 0
         cutouts = draw.rectangles() if draw.chance(0.2) else ()
         return cls(
@@ -233,7 +235,7 @@ class Sensor:
 
 
 class _Draws:
-    """Scalar draws from one block of uniform numbers, so that a sensor costs microseconds; none depends on another's."""
+    """Scalar draws from one block of uniform numbers, so that a sensor costs microseconds."""
 
     def __init__(self, rng: np.random.Generator, rate: float, size: float) -> None:
         self.uniforms = iter(rng.random(128).tolist())
@@ -253,7 +255,7 @@ class _Draws:
     def maybe(self, p: float, value: float, *, otherwise: float = 0.0) -> float:
         return value if self.chance(p) else otherwise
 
-    def choose(self, among: tuple) -> ...:
+    def choose(self, among: tuple[T, ...]) -> T:
         return among[int(next(self.uniforms) * len(among))]
 
     def rectangles(self) -> tuple[tuple[float, float, float, float], ...]:
@@ -279,9 +281,7 @@ def augment_photo(
     return apply(srgb_to_linear(image), Sensor.sample(rng, strength, coding_free=True), rng)
 
 
-def apply(
-    image: Float32[np.ndarray, "h w 3"], sensor: Sensor, rng: np.random.Generator
-) -> UInt8[np.ndarray, "h w 3"]:
+def apply(image: Float32[np.ndarray, "h w 3"], sensor: Sensor, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
     """The picture that `sensor` takes of the linear light `image` (any size). `image` is left as it was.
 
     `rng` gives the grain, the random spectrum and kernel, and what fills the cut-outs.
@@ -325,7 +325,7 @@ def apply(
 
 
 @functools.cache
-def _decode_table() -> Float32[np.ndarray, "256"]:
+def _decode_table() -> Float32[np.ndarray, " 256"]:
     code = np.arange(256) / 255.0
     return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
@@ -368,7 +368,7 @@ def develop(light: Float32[np.ndarray, "h w 3"], tone: tuple[float, ...] = ()) -
     """
     table = _tone_table(tone)
     root = cv2.sqrt(np.clip(light, 0.0, 1.0))
-    np.multiply(root, np.float32(_TONE_STEPS - 1), out=root)
+    root *= np.float32(_TONE_STEPS - 1)
     root += np.float32(0.5)
     return np.take(table, root.astype(np.uint16))
 
@@ -399,9 +399,7 @@ def _gains(image: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np.nd
     return np.minimum(light, np.float32(4.0), out=light)
 
 
-def motion_blur(
-    image: Float32[np.ndarray, "h w 3"], x_px: float, y_px: float
-) -> Float32[np.ndarray, "h w 3"]:
+def motion_blur(image: Float32[np.ndarray, "h w 3"], x_px: float, y_px: float) -> Float32[np.ndarray, "h w 3"]:
     """The mean of the image moved along a straight streak of this size, which is centred on each point.
 
     Steps are whole pixels, one for each pixel of the streak's longer extent. Borders are mirrored.
@@ -433,7 +431,7 @@ def _disc(tenths: int) -> Float32[np.ndarray, "k k"]:
 
 
 def defocus(image: Float32[np.ndarray, "h w 3"], radius_px: float) -> Float32[np.ndarray, "h w 3"]:
-    """The image blurred with a disc of this radius, to a tenth of a pixel. Below half a pixel there is nothing to blur."""
+    """The image blurred with a disc of this radius, to a tenth of a pixel. Below half a pixel nothing changes."""
     return cv2.filter2D(image, -1, _disc(max(round(radius_px * 10), 1)), borderType=cv2.BORDER_REFLECT)
 
 
@@ -454,21 +452,13 @@ def _noise_pool() -> tuple[Float32[np.ndarray, "p p 3"], Float32[np.ndarray, "p 
 def _window(
     pool: Float32[np.ndarray, "p p *c"], height: int, width: int, rng: np.random.Generator
 ) -> Float32[np.ndarray, "h w *c"]:
-    """A random window of a pool, mirrored at random; the pool repeats where the window is larger."""
+    """A random window of a pool; the pool repeats where the window is larger."""
     repeat = (-(-height // _POOL), -(-width // _POOL))
     if repeat != (1, 1):
         pool = np.tile(pool, (*repeat, *[1] * (pool.ndim - 2)))
-    y, x, mirror = rng.random(3).tolist()
+    y, x = rng.random(2).tolist()
     top, left = int(y * (pool.shape[0] - height + 1)), int(x * (pool.shape[1] - width + 1))
-    window = pool[top : top + height, left : left + width]
-    match int(mirror * 4):
-        case 1:
-            return window[::-1]
-        case 2:
-            return window[:, ::-1]
-        case 3:
-            return window[::-1, ::-1]
-    return window
+    return pool[top : top + height, left : left + width]
 
 
 def add_noise(
@@ -483,13 +473,11 @@ def add_noise(
     noise = _window(white, height, width, rng)
     if grain > 0.0:
         smeared = _window(coarse, height, width, rng)
-        noise = cv2.addWeighted(
-            np.ascontiguousarray(noise), math.sqrt(1.0 - grain), np.ascontiguousarray(smeared), math.sqrt(grain), 0.0
-        )
-    deviation = cv2.sqrt(np.maximum(light * np.float32(shot) + np.float32(read), np.float32(0.0)))
-    deviation *= noise
-    deviation += light
-    return deviation
+        noise = cv2.addWeighted(noise, math.sqrt(1.0 - grain), smeared, math.sqrt(grain), 0.0)
+    variance = light * np.float32(shot)
+    variance += np.float32(read)
+    np.maximum(variance, np.float32(0.0), out=variance)
+    return cv2.add(light, cv2.multiply(cv2.sqrt(variance), noise))
 
 
 # ------------------------------------------------------------------------------------------- the camera's processor
@@ -498,14 +486,14 @@ def add_noise(
 def _process(light: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np.ndarray, "h w 3"]:
     """Denoising, chroma blur and sharpening, still in linear light."""
     if sensor.denoise == "median":
-        light = cv2.medianBlur(np.ascontiguousarray(light), 3)
+        light = cv2.medianBlur(light, 3)
     elif sensor.denoise == "bilateral":
         deviation = math.sqrt(sensor.shot * 0.3 + sensor.read)
-        light = cv2.bilateralFilter(np.ascontiguousarray(light), 5, max(3.0 * deviation, 0.02), 1.5)
+        light = cv2.bilateralFilter(light, 5, max(3.0 * deviation, 0.02), 1.5)
     if sensor.chroma_blur > 0.0:
-        luma = cv2.transform(light, _LUMA[None])
+        luma = cv2.transform(light, _LUMA)
         smooth = _blur(light, sensor.chroma_blur)
-        change = cv2.subtract(luma, cv2.transform(smooth, _LUMA[None]))
+        change = cv2.subtract(luma, cv2.transform(smooth, _LUMA))
         light = cv2.add(smooth, cv2.merge([change, change, change]))
     if sensor.unsharp > 0.0:
         smooth = _blur(light, sensor.unsharp_sigma)
@@ -523,12 +511,14 @@ def colour_matrix(
 ) -> Float32[np.ndarray, "3 4"]:
     """The affine map of display values (0 to 255) that these four do together. Greys stay grey under the first two."""
     cos, sin = math.cos(hue), math.sin(hue) / math.sqrt(3.0)
-    turn = np.full((3, 3), (1.0 - cos) / 3.0) + cos * np.eye(3)
-    turn += sin * np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # Rodrigues about (1, 1, 1)
-    grey = np.tile(_LUMA.astype(np.float64), (3, 1))
-    matrix = contrast * ((grey + saturation * (np.eye(3) - grey)) @ turn)
+    third = (1.0 - cos) / 3.0
+    turn = ((third + cos, third - sin, third + sin), (third + sin, third + cos, third - sin))  # Rodrigues, (1, 1, 1)
+    turn = (*turn, (third - sin, third + sin, third + cos))
+    red, green, blue = _LUMA_WEIGHTS
+    grey = [red * turn[0][k] + green * turn[1][k] + blue * turn[2][k] for k in range(3)]
     offset = 127.5 * (1.0 - contrast) + 255.0 * brightness
-    return np.hstack([matrix, np.full((3, 1), offset)]).astype(np.float32)
+    rows = [[contrast * (grey[k] + saturation * (row[k] - grey[k])) for k in range(3)] + [offset] for row in turn]
+    return np.array(rows, np.float32)
 
 
 def _colour(display: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np.ndarray, "h w 3"]:
@@ -536,7 +526,7 @@ def _colour(display: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np
         matrix = colour_matrix(sensor.saturation, sensor.hue, sensor.contrast, sensor.brightness)
         display = cv2.transform(display, matrix)
     if sensor.local_contrast > 0.0:
-        luma = cv2.transform(display, _LUMA[None])
+        luma = cv2.transform(display, _LUMA)
         levels = cv2.convertScaleAbs(np.clip(luma, 0.0, 255.0))
         equal = cv2.createCLAHE(sensor.local_contrast, (4, 4)).apply(levels).astype(np.float32)
         change = 0.6 * (equal - luma)
@@ -555,7 +545,7 @@ def _code(display: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np.n
         between = cv2.INTER_LINEAR if sensor.video_deblock else cv2.INTER_NEAREST_EXACT
         flat = cv2.resize(flat, (width, height), interpolation=between)
         detail = cv2.subtract(display, flat)
-        luma = cv2.transform(detail, _LUMA[None])
+        luma = cv2.transform(detail, _LUMA)
         colour = cv2.subtract(detail, cv2.merge([luma, luma, luma]))
         limit = np.float32(sensor.video_threshold)
         luma -= np.clip(luma, -limit, limit)
@@ -567,7 +557,10 @@ def _code(display: Float32[np.ndarray, "h w 3"], sensor: Sensor) -> Float32[np.n
 def jpeg(
     image: UInt8[np.ndarray, "h w 3"], quality: int, subsampling: Subsampling = "420", phase: tuple[int, int] = (0, 0)
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The RGB image after JPEG coding and decoding. phase: pixels x, y by which the block grid begins before the image."""
+    """The RGB image after JPEG coding and decoding.
+
+    phase: pixels x, y by which the block grid begins before the image.
+    """
     height, width = image.shape[:2]
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     if phase != (0, 0):
@@ -601,22 +594,22 @@ def perturb_spectrum(
     """Real planes whose amplitudes are multiplied by random gains; phases and the mean stay as they are.
 
     Gains are normal with mean 1 and deviation (alpha |f| / f_max)^power + beta, cut at 0 so that no phase turns over.
-    PASTA (Chattopadhyay et al., ICCV 2023, equation 3), with gains that are equal at f and -f so that the result is real
-    without dropping an imaginary part.
+    PASTA (Chattopadhyay et al., ICCV 2023, equation 3), with gains equal at f and -f, so that the result is
+    real without dropping an imaginary part.
     """
     count, height, width = planes.shape
     radius = _frequencies(height, width)
     deviation = (np.float32(alpha) * radius) ** np.float32(power) + np.float32(beta)
-    spectrum = scipy.fft.rfft2(planes)
+    spectrum = np.asarray(scipy.fft.rfft2(planes))
     for plane in range(count):
-        gain = deviation * _window(_plane_pool(), *radius.shape, rng)
+        gain = deviation * _window(_plane_pool(), height, radius.shape[1], rng)
         gain += np.float32(1.0)
         np.maximum(gain, np.float32(0.0), out=gain)
         for column in (0, -1) if width % 2 == 0 else (0,):  # these columns hold both f and -f
             gain[: height // 2 : -1, column] = gain[1 : (height + 1) // 2, column]
         gain[0, 0] = 1.0
         spectrum[plane] *= gain
-    return scipy.fft.irfft2(spectrum, s=(height, width))
+    return np.asarray(scipy.fft.irfft2(spectrum, s=(height, width)))
 
 
 def _spectrum(
@@ -625,7 +618,7 @@ def _spectrum(
     assert sensor.spectrum is not None
     alpha, beta = sensor.spectrum
     if sensor.spectrum_luma:
-        luma = cv2.transform(display, _LUMA[None])
+        luma = cv2.transform(display, _LUMA)
         change = perturb_spectrum(luma[None], alpha, beta, rng)[0] - luma
         return cv2.add(display, cv2.merge([change, change, change]))
     planes = np.stack(cv2.split(display))
@@ -656,9 +649,7 @@ def _cut(picture: UInt8[np.ndarray, "h w 3"], rectangle: tuple[float, float, flo
     kind, x, y, *colour = rng.random(6).tolist()
     if kind < 0.3:
         source_x, source_y = int(x * (width - size[1] + 1)), int(y * (height - size[0] + 1))
-        picture[top:bottom, left:right] = picture[
-            source_y : source_y + size[0], source_x : source_x + size[1]
-        ].copy()
+        picture[top:bottom, left:right] = picture[source_y : source_y + size[0], source_x : source_x + size[1]].copy()
         return
     fill = np.array(colour, np.float32) * 255.0
     if kind < 0.65:
