@@ -1,0 +1,1 @@
+"""Training: the losses of the two networks, the one loop, and the export to ONNX."""
