@@ -1,7 +1,7 @@
-"""Square crops of a picture: `Crop`, an affine cut, and `virtual_camera`, the exact view of a camera turned to the hand.
+"""Square crops of a picture: `Crop`, an affine cut, and `virtual_camera`, the exact view of a camera turned to a hand.
 
-Both name how they are turned the same way: 0 is upright, and the direction (sin a, -cos a) of the picture points up in the
-crop, so a grows clockwise as seen. `angle_up` gives a from a direction.
+Both name their turn the same way: 0 is upright, and the direction (sin a, -cos a) of the picture points up in the crop,
+so a grows clockwise as seen. `angle_up` gives a from a direction.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ class Crop:
         x, y = map(float, self.centre)
         numbers = (x, y, float(self.side), float(self.angle))
         if not all(map(math.isfinite, numbers)) or self.side <= 0 or self.size < 1 or self.size != int(self.size):
-            raise PalmarError(f"a crop needs a finite centre and angle and a side and size above 0, got {(x, y)}, side "
-                              f"{self.side}, angle {self.angle}, size {self.size}.")
-        for name, value in zip(("centre", "side", "angle", "size"), ((x, y), *numbers[2:], int(self.size)), strict=True):
+            raise PalmarError("a crop needs a finite centre and angle, a side above 0 and a whole size above 0, got "
+                              f"centre {(x, y)}, side {self.side}, angle {self.angle}, size {self.size}.")
+        values = {"centre": (x, y), "side": numbers[2], "angle": numbers[3], "size": int(self.size)}
+        for name, value in values.items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def around(cls, points: Float[np.ndarray, "k 2"] | Float[np.ndarray, " 4"], *, scale: float = 1.6, size: int = 128,
                up: Float[np.ndarray, " 2"] | None = None) -> Crop:
-        """The crop around the hull of keypoints [k, 2], or around a box x0 y0 x1 y1; its side is `scale` longer sides of that.
+        """The crop around the hull of keypoints [k, 2] or a box x0 y0 x1 y1; its side is `scale` longer sides of that.
 
-        up: the direction of the picture that points up in the crop. Points that are not finite are left out. Raises
-        PalmarError when nothing is left, or all points are one.
+        up: the direction of the picture that points up in the crop. Points that are not finite are left out.
+        Raises PalmarError when none is left, or all are one.
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         points = points[np.isfinite(points).all(-1)]
@@ -99,8 +100,8 @@ class Crop:
             part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         part_from_crop = (to_part @ np.vstack([self.image_from_crop, [0, 0, 1]]))[:2]
         mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
-        return cv2.warpAffine(part, part_from_crop, (self.size, self.size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                              borderMode=mode, borderValue=(border or 0,) * 4)
+        return cv2.warpAffine(part, part_from_crop, (self.size, self.size), borderMode=mode,
+                              borderValue=(border or 0,) * 4, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
 def _span(values: np.ndarray, length: int, step: int) -> tuple[int, int]:
@@ -110,20 +111,21 @@ def _span(values: np.ndarray, length: int, step: int) -> tuple[int, int]:
     return low, min(length, low + -(-(high - low) // step) * step)
 
 
-def virtual_camera(camera: Camera, centre: Float[np.ndarray, " 2"] | tuple[float, float], side: float, *, size: int = 128,
-                   roll: float = 0.0) -> tuple[Camera, Float[np.ndarray, "3 3"]]:
+def virtual_camera(camera: Camera, centre: Float[np.ndarray, " 2"] | tuple[float, float], side: float, *,
+                   size: int = 128, roll: float = 0.0) -> tuple[Camera, Float[np.ndarray, "3 3"]]:
     """A pinhole turned so that its axis goes through a pixel, and crop_from_camera, the rotation into its frame.
 
-    centre, side: the pixel of the picture at the middle of the crop, and the width of the crop there, as for `Crop`. The turn
-    is the shortest one, then `roll` about the axis. Exact where an affine crop only approximates: a point of the camera frame
-    is `crop_from_camera @ point` in the crop's. Raises PalmarError where the lens has no ray through the centre.
+    centre, side: the pixel of the picture at the middle of the crop and the width of the crop there, as for `Crop`. The
+    turn is the shortest one, then `roll` about the axis. Exact where an affine crop only approximates: a point of the
+    camera frame is `crop_from_camera @ point` in the crop's. Raises PalmarError where the lens has no ray through it.
     """
     ray = camera.unproject(np.asarray(centre, np.float64))
     if not np.isfinite(ray).all() or not 0 < side < math.inf:
-        raise PalmarError(f"no view of {side} pixels around pixel {tuple(map(float, centre))}: the side must be above 0 and "
-                          "the pixel one that the lens can see.")
+        raise PalmarError(f"no view of {side} pixels around pixel {tuple(map(float, centre))}: "
+                          "the side must be above 0 and the pixel one that the lens can see.")
     f = math.sqrt(camera.fx * camera.fy) * size / side
-    crop_from_camera = rotmat_from_rotvec(np.array([0.0, 0.0, -roll])) @ rotmat_between(ray, np.array([0.0, 0.0, 1.0]))
+    shortest = rotmat_between(ray, np.array([0.0, 0.0, 1.0]))
+    crop_from_camera = rotmat_from_rotvec(np.array([0.0, 0.0, -roll])) @ shortest
     pose = None
     if camera.world_from_camera is not None:
         pose = camera.world_from_camera.copy()
@@ -133,7 +135,7 @@ def virtual_camera(camera: Camera, centre: Float[np.ndarray, " 2"] | tuple[float
 
 def extract_view(image: UInt8[np.ndarray, "h w *c"], camera: Camera, view: Camera,
                  view_from_camera: Float[np.ndarray, "3 3"], *, border: int | None = 0) -> UInt8[np.ndarray, "s t *c"]:
-    """What `view` sees of a picture taken by `camera` from the same place: the pixels of a `virtual_camera`, lens undone.
+    """What `view`, a `virtual_camera`, sees of a picture taken by `camera` from the same place. The lens is undone.
 
     Bilinear. What the picture does not show has the value `border`; None repeats its edge.
     """
@@ -141,4 +143,5 @@ def extract_view(image: UInt8[np.ndarray, "h w *c"], camera: Camera, view: Camer
     source = camera.project(view.unproject(grid) @ view_from_camera)            # a row times R is R^T times a column
     source = np.where(np.isnan(source), -1e4, source).astype(np.float32)
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
-    return cv2.remap(image, source, None, cv2.INTER_LINEAR, borderMode=mode, borderValue=(border or 0,) * 4)
+    return cv2.remap(image, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=mode,
+                     borderValue=(border or 0,) * 4)

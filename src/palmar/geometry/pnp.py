@@ -1,5 +1,5 @@
-"""Where an object of known shape stands in front of a camera: `solve_pnp` for rotation and translation, `solve_translation`
-for the translation alone, of many hands at once."""
+"""Where an object of known shape stands before a camera: `solve_pnp` for its whole pose, `solve_translation` for the
+translation alone, of many hands at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def solve_translation(points: Float[np.ndarray, "*n k 3"], pixels: Float[np.ndar
                       weights: Float[np.ndarray, "*n k"] | None = None) -> Float[np.ndarray, "*n 3"]:
     """The translation t for which the projections of points + t lie nearest the pixels, of all hands at once.
 
-    points: metres, in the directions of the camera frame, relative to anything (the wrist). weights: inverse variances of the
-    pixels; a point of weight 0, or whose pixel has no ray, is left out. See `translation_from_rays`, which it calls.
+    points: metres, along the camera's axes, relative to anything (the wrist). weights: inverse variances of the pixels;
+    a point of weight 0, or whose pixel has no ray, is left out. See `translation_from_rays`, which it calls.
     """
     return translation_from_rays(points, camera.unproject(pixels), weights)
 
@@ -28,10 +28,9 @@ def translation_from_rays(points: Float[np.ndarray, "*n k 3"], rays: Float[np.nd
                           weights: Float[np.ndarray, "*n k"] | None = None) -> Float[np.ndarray, "*n 3"]:
     """`solve_translation` from rays scaled to z = 1 instead of pixels. Squared errors are counted on the plane z = 1.
 
-    A linear least-squares solution, then Gauss-Newton steps on the reprojection error: the linear one alone counts an error
-    by its depth and comes out too near when pixels are noisy. NaN, for that hand only, where the answer is not determined:
-    fewer than two points in use, all rays the same, a point or weight not finite, or an answer that is not in front of the
-    camera.
+    A linear least-squares solution, then Gauss-Newton steps on the reprojection error: the linear one alone comes out
+    too near when pixels are noisy. NaN, for that hand only, where the answer is not determined: fewer than two points
+    in use, all rays the same, a point or weight that is not finite or below 0, an answer not in front of the camera.
     """
     points, rays = np.asarray(points, np.float64), np.asarray(rays, np.float64)
     w = np.ones(points.shape[:-1]) if weights is None else np.asarray(weights, np.float64)
@@ -39,7 +38,8 @@ def translation_from_rays(points: Float[np.ndarray, "*n k 3"], rays: Float[np.nd
         raise PalmarError(f"points {points.shape}, rays {rays.shape} and weights {w.shape} do not go together; "
                           "expected [n, k, 3], [n, k, 3] and [n, k].")
     used = (w != 0) & np.isfinite(rays).all(-1)
-    w, points, rays = np.where(used, w, 0.0), np.where(used[..., None], points, 0.0), np.where(used[..., None], rays, 1.0)
+    w, points = np.where(used, w, 0.0), np.where(used[..., None], points, 0.0)
+    rays = np.where(used[..., None], rays, 1.0)
 
     def solve(p: np.ndarray, error: np.ndarray, w: np.ndarray) -> np.ndarray:
         """d that minimises the sum of w |d_xy - p d_z - error|^2, in closed form."""
@@ -64,11 +64,11 @@ def translation_from_rays(points: Float[np.ndarray, "*n k 3"], rays: Float[np.nd
 
 def solve_pnp(points: Float[np.ndarray, "k 3"], pixels: Float[np.ndarray, "k 2"],
               camera: Camera) -> Float[np.ndarray, "4 4"]:
-    """camera_from_object: the pose in which an object's points project nearest the pixels. OpenCV's SQPnP, then refined.
+    """camera_from_object: the pose in which an object's points project nearest the pixels. OpenCV's SQPnP, refined.
 
-    points: metres, object frame. Four points at least; they may lie in a plane, then the better of two near-equal answers is
-    given. Points whose pixel has no ray through the lens are left out. Raises PalmarError with fewer, with points on one line
-    and where no pose has the object in front of the camera.
+    points: metres, object frame. Four points at least; they may lie in a plane. Points whose pixel has no ray through
+    the lens are left out. Raises PalmarError with fewer, with points on one line, and where no pose has the object in
+    front of the camera.
     """
     rays = camera.unproject(pixels)
     if np.shape(points) != rays.shape:

@@ -1,4 +1,4 @@
-"""Rotations: matrices inside, 6D in networks, axis-angle on disk. Matrices act on columns; their last two axes are 3 x 3.
+"""Rotations: matrices inside, 6D in networks, axis-angle on disk. Matrices act on columns.
 
 What a network differentiates is one text for NumPy and PyTorch arrays, in the dtype it is given; the rest is SciPy's.
 6D is the first two columns of the matrix, one after the other (Zhou et al., CVPR 2019).
@@ -20,11 +20,11 @@ def namespace(array: Any) -> ModuleType:
 
 
 def rotmat_from_rotvec(rotvec: Float[Any, "*b 3"]) -> Float[Any, "*b 3 3"]:
-    """Axis times angle (radians) to matrix, Rodrigues' formula. Any angle; smooth, with its true derivative, at zero."""
+    """Axis times angle (radians) to matrix, Rodrigues' formula. Smooth, with its true derivative, at zero too."""
     xp = namespace(rotvec)
     x, y, z = rotvec[..., 0], rotvec[..., 1], rotvec[..., 2]
     t2 = x * x + y * y + z * z
-    small = t2 < 1e-6                                          # there the next term of the series is below 1e-14
+    small = t2 < 1e-6                                          # there the next term of either series is below 1e-20
     safe = xp.where(small, xp.ones_like(t2), t2)               # keeps 0/0 out of the branch that is not taken
     t = xp.sqrt(safe)
     a = xp.where(small, 1 - t2 / 6 * (1 - t2 / 20), xp.sin(t) / t)
@@ -61,8 +61,8 @@ def sixd_from_rotmat(rotmat: Float[Any, "*b 3 3"]) -> Float[Any, "*b 6"]:
 
 
 def rotvec_from_rotmat(rotmat: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b 3"]:
-    """Axis times angle, the angle in [0, pi]. A matrix that is not quite a rotation is read as the nearest one; NaN stays NaN."""
-    from scipy.spatial.transform import Rotation               # here, for it takes longer to import than all of palmar
+    """Axis times angle, the angle in [0, pi]. What is not quite a rotation is read as the nearest; NaN stays NaN."""
+    from scipy.spatial.transform import Rotation  # here: it takes longer to import than all else
 
     flat = np.asarray(rotmat, np.float64).reshape(-1, 3, 3)
     good = np.isfinite(flat).all((-1, -2))
@@ -74,18 +74,22 @@ def rotvec_from_rotmat(rotmat: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray,
     return out.reshape(*rotmat.shape[:-2], 3)
 
 
-def rotmat_between(source: Float[np.ndarray, "*b 3"], target: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3 3"]:
-    """The shortest rotation that turns the direction of `source` into that of `target`; NaN for opposite or zero vectors."""
-    a, b = (np.asarray(v, np.float64) / np.linalg.norm(v, axis=-1, keepdims=True) for v in (source, target))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = a + b
-        half = half / np.linalg.norm(half, axis=-1, keepdims=True)
-        turn = np.eye(3) - 2 * a[..., :, None] * a[..., None, :]                # two reflections make the rotation
-        return (np.eye(3) - 2 * half[..., :, None] * half[..., None, :]) @ turn
+def rotmat_between(source: Float[np.ndarray, "*b 3"],
+                   target: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3 3"]:
+    """The shortest rotation that turns one direction into the other; NaN where they are opposite or a vector is zero."""
+    with np.errstate(invalid="ignore"):
+        a, b = (np.asarray(v, np.float64) / np.linalg.norm(v, axis=-1, keepdims=True) for v in (source, target))
+    length = np.linalg.norm(a + b, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        half = (a + b) / np.where(length > 1e-9, length, np.nan)
+        first, second = (np.eye(3) - 2 * v[..., :, None] * v[..., None, :] for v in (a, half))
+        return second @ first                                  # two reflections make the rotation
 
 
-def angle_between(left: Float[np.ndarray, "*b 3 3"], right: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b"]:
+def angle_between(left: Float[np.ndarray, "*b 3 3"],
+                  right: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b"]:
     """The angle of the rotation from one to the other, radians in [0, pi]. Accurate near 0 and near pi."""
     turn = np.swapaxes(np.asarray(left, np.float64), -1, -2) @ right
-    skew = np.stack([turn[..., 2, 1] - turn[..., 1, 2], turn[..., 0, 2] - turn[..., 2, 0], turn[..., 1, 0] - turn[..., 0, 1]])
-    return np.arctan2(np.linalg.norm(skew, axis=0), np.trace(turn, axis1=-2, axis2=-1) - 1)
+    skew = turn - np.swapaxes(turn, -1, -2)
+    sine = np.linalg.norm(skew, axis=(-2, -1)) / np.sqrt(2)    # both times two
+    return np.asarray(np.arctan2(sine, np.trace(turn, axis1=-2, axis2=-1) - 1))
