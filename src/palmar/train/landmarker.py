@@ -111,7 +111,7 @@ def mean(values: Tensor, weights: Tensor, *, absolute: bool = False) -> Tensor:
     return ((values.abs() if absolute else values) * weights).sum() / weights.sum().clamp_min(1e-6)
 
 
-def where_known(known: Float[Tensor, " b"], truth: Float[Tensor, b *_], found: Float[Tensor, b *_]) -> Tensor:
+def where_known(known: Float[Tensor, " b"], truth: Float[Tensor, "b *rest"], found: Float[Tensor, "b *rest"]) -> Tensor:
     """The truth where its crop's weight is positive, else what was found: a label not looked at may be anything, NaN too."""
     return torch.where(known.view(-1, *[1] * (truth.ndim - 1)) > 0, truth, found.detach())
 
