@@ -20,7 +20,8 @@ from palmar.geometry.rotations import rotmat_between, rotmat_from_rotvec
 
 def angle_up(direction: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b"]:
     """The angle of the crop in which this direction of the picture (x right, y down) points up; 0 for a zero vector."""
-    return np.arctan2(direction[..., 0], -direction[..., 1]) * (np.abs(direction).sum(-1) > 0)
+    angle = np.arctan2(direction[..., 0], -direction[..., 1])
+    return np.where(np.abs(direction).sum(-1) > 0, angle, 0.0)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def rotvec_from_rotmat(rotmat: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray,
 
 def rotmat_between(source: Float[np.ndarray, "*b 3"],
                    target: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3 3"]:
-    """The shortest rotation that turns one direction into the other; NaN where they are opposite or a vector is zero."""
+    """The shortest rotation that turns one direction into the other; NaN for opposite or zero vectors."""
     with np.errstate(invalid="ignore"):
         a, b = (np.asarray(v, np.float64) / np.linalg.norm(v, axis=-1, keepdims=True) for v in (source, target))
     length = np.linalg.norm(a + b, axis=-1, keepdims=True)

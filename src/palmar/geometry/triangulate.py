@@ -13,7 +13,7 @@ from palmar.geometry.transforms import inverse
 
 
 def triangulate(pixels_from_world: Float[np.ndarray, "v 3 4"], pixels: Float[np.ndarray, "v ... 2"],
-                weights: Float[np.ndarray, v *n] | None = None) -> Float[np.ndarray, "... 3"]:
+                weights: Float[np.ndarray, "v ..."] | None = None) -> Float[np.ndarray, "... 3"]:
     """The world points whose projections lie nearest the given pixels, in the algebraic sense.
 
     pixels_from_world: `K @ camera_from_world[:3]` of each view. weights: inverse standard deviations of the pixels; a
@@ -41,7 +41,7 @@ def triangulate(pixels_from_world: Float[np.ndarray, "v 3 4"], pixels: Float[np.
 
 
 def triangulate_views(cameras: Sequence[Camera], pixels: Float[np.ndarray, "v ... 2"],
-                      weights: Float[np.ndarray, v *n] | None = None) -> Float[np.ndarray, "... 3"]:
+                      weights: Float[np.ndarray, "v ..."] | None = None) -> Float[np.ndarray, "... 3"]:
     """`triangulate` with cameras: their lenses undone, their poses from `world_from_camera`.
 
     Raises PalmarError when a camera has no pose.
