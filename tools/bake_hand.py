@@ -34,10 +34,38 @@ STUB_LENGTH = 0.05
 STUB_RINGS = 4
 FINGERS = ("index", "middle", "little", "ring", "thumb")   # MANO tree order
 ANNY_FINGER = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "little": 5}
+BONE_OF_JOINT = (0, 13, 14, 15, 15, 1, 2, 3, 3, 4, 5, 6, 6, 10, 11, 12, 12, 7, 8, 9, 9)
 PALM_BONES = ("metacarpal1.R", "metacarpal2.R", "metacarpal3.R", "metacarpal4.R")  # of index, middle, ring, little
 
 FINGER_LENGTH_SD = 0.04
 """Standard deviation of one finger's length at a given hand length; the MakeHuman hand only knows all fingers together."""
+
+LANDMARK_OFFSETS = (
+    (-0.154, -0.032, -0.029),
+    (0.020, -0.143, 0.066),
+    (-0.081, -0.042, 0.043),
+    (-0.009, 0.001, -0.044),
+    (0.050, 0.046, -0.033),
+    (0.043, -0.079, -0.029),
+    (-0.031, -0.050, 0.000),
+    (-0.022, -0.029, 0.010),
+    (0.065, 0.000, -0.016),
+    (0.027, -0.101, 0.003),
+    (-0.022, -0.049, 0.014),
+    (0.001, -0.040, 0.007),
+    (0.071, 0.003, 0.008),
+    (0.026, -0.095, -0.004),
+    (-0.022, -0.048, 0.004),
+    (-0.010, -0.037, 0.000),
+    (0.075, -0.005, 0.030),
+    (0.025, -0.068, 0.013),
+    (-0.009, -0.036, -0.004),
+    (-0.010, -0.028, -0.014),
+    (0.046, -0.006, 0.015),
+)
+"""From each bone's head (tips: from the finger's end) to where the field's trackers put the 21 points, in the rest frame, over
+the distance wrist to middle MCP. Measured by tools/measure_landmarks.py: MediaPipe Hands (Apache-2.0) on 700 renders of this
+hand, robust least squares per joint; it takes the disagreement from 4.2 to 2.3 % of the hand's size."""
 
 # Hand length in metres, ANSUR II 2012 (mean, standard deviation).
 HAND_LENGTH = {"male": (0.1933, 0.0099), "female": (0.1811, 0.0101)}
@@ -263,15 +291,23 @@ def bake() -> tuple[bytes, dict]:
         near = np.argsort(np.linalg.norm(template - heads[:, b].mean(0), axis=1))[:120]
         candidates = np.union1d(np.flatnonzero(shared > 0.1), near) if j else near
         regressor[j] = convex_regressor(vertices[fit], target, candidates)
-    tips = np.zeros((5, v))
-    for i, finger in enumerate(("thumb", "index", "middle", "ring", "little")):
-        b = bone[f"finger{ANNY_FINGER[finger]}-3.R"]
-        along, head = frames[b, :, 1], heads[:, b].mean(0)
-        own = np.flatnonzero(weights[:, b] > 0.5)
-        reach = (template[own] - head) @ along
-        end = own[reach > reach.max() - 0.004]
-        axis_point = head + along * reach.max()
-        tips[i] = convex_regressor(template[None], axis_point[None], end)
+    landmarks = np.zeros((21, v))
+    reach_of = np.linalg.norm(heads[fit][:, bone["finger3-1.R"]] - heads[fit][:, bone["wrist.R"]], axis=-1)
+    for i, offset in enumerate(LANDMARK_OFFSETS):
+        b = bone[names[BONE_OF_JOINT[i]]]
+        if i in (4, 8, 12, 16, 20):
+            along, head = frames[b, :, 1], heads[:, b].mean(0)
+            own = np.flatnonzero(weights[:, b] > 0.5)
+            reach = (template[own] - head) @ along
+            end = own[reach > reach.max() - 0.004]
+            start = vertices[fit] .transpose(0, 2, 1) @ convex_regressor(template[None], (head + along * reach.max())[None], end)
+        else:
+            start = heads[fit][:, b]
+        target = start + np.array(offset) * reach_of[:, None]
+        candidates = np.argsort(np.linalg.norm(template - target.mean(0), axis=1))[:150]
+        landmarks[i] = convex_regressor(vertices[fit], target, candidates)
+        miss = np.linalg.norm(vertices[fit].transpose(0, 2, 1) @ landmarks[i] - target, axis=-1)
+        print(f"landmark {i:2d}: regressor misses its target by {1000 * miss.mean():.2f} mm", file=sys.stderr)
 
     used, corner = np.unique(corner_uv, return_inverse=True)
     base = len(used)
@@ -280,7 +316,7 @@ def bake() -> tuple[bytes, dict]:
     uv = np.concatenate([all_uv[used], stub_uv])
     hinge = np.stack([frames[bone[name], :, 0] for name in names[:16]])
     along = np.stack([frames[bone[name], :, 1] for name in names[:16]])
-    dense = np.vstack([regressor, tips])
+    dense = np.vstack([regressor, landmarks])
     row, column = np.nonzero(dense)
     arrays = {
         "template": template.astype(np.float32),

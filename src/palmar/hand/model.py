@@ -101,17 +101,15 @@ class HandModel:
         weights = np.zeros((v, 20))
         np.add.at(weights, (np.arange(v)[:, None], a["weight_bones"]), a["weights"].astype(np.float64))
         weights /= weights.sum(1, keepdims=True)
-        regressor = np.zeros((25, v))
+        regressor = np.zeros((41, v))
         regressor[a["regressor_rows"], a["regressor_columns"]] = a["regressor_values"]
         regressor /= regressor.sum(1, keepdims=True)
         folded = weights[:, :16].copy()
         folded[:, 0] += weights[:, 16:].sum(1)
-        landmarks = regressor[list(BONE_OF_JOINT)]
-        landmarks[[4, 8, 12, 16, 20]] = regressor[20:]
         model = HandModel(
             template=a["template"].astype(np.float64), shape_directions=a["shape_directions"].astype(np.float64),
             faces=a["faces"], uv=a["uv"], face_uv=a["face_uv"], weights=folded, palm_weights=weights[:, 16:],
-            joint_regressor=regressor[:16], palm_regressor=regressor[16:20], landmark_regressor=landmarks,
+            joint_regressor=regressor[:16], palm_regressor=regressor[16:20], landmark_regressor=regressor[20:],
             hinge=a["hinge"].astype(np.float64), along=a["along"].astype(np.float64), behind=a["behind"].astype(np.float64),
         )
         return model._frozen()
