@@ -1,0 +1,130 @@
+"""Files and folders that appear whole or not at all: written beside their place under a hidden name, then renamed.
+
+A killed process (no chance to clean up) leaves the hidden part behind, `.name.xxxxxxxx.part`, and never a half target.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from palmar.errors import PalmarError
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.{ending}")
+
+
+def _named(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.name and path.name != ".." else path.resolve()
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """The path of a hidden file beside `path`, renamed to it on success, removed on failure.
+
+    What stood at `path` is replaced. The folder must exist. Raises PalmarError where the file cannot be written.
+    """
+    path = _named(path)
+    if path.is_dir():
+        raise PalmarError(f"{path}: is a folder; a file is to be written here. Give another name.")
+    part = _beside(path, "part")
+    try:
+        part.touch()
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
+    try:
+        yield part
+        part.replace(path)
+    except OSError as err:
+        full = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full and str(part) not in (err.filename, err.filename2):
+            raise                                        # not about this file
+        raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path, overwrite: bool = False, *, marker: str = "clip.json") -> Iterator[Path]:
+    """An empty hidden folder beside `path`, renamed to it when the block ends well, removed when it raises.
+
+    Parent folders are made if need be, and taken away again on failure. An existing empty folder is used.
+    overwrite: replace an existing folder, but only one that holds the file `marker`, so that no other folder is ever
+    deleted; the old one stays in place until the new one is whole.
+    Raises PalmarError where `path` exists (and may not be replaced) or cannot be made.
+    """
+    path = _named(path)
+    _check_free(path, overwrite, marker)
+    made: list[Path] = []
+    part = _beside(path, "part")
+    try:
+        _make_parents(path.parent, made)
+        part.mkdir()
+    except OSError as err:
+        _remove(part, made)
+        raise PalmarError(f"{path}: cannot make this folder ({err.strerror or err}).") from err
+    try:
+        yield part
+        _check_free(path, overwrite, marker)             # again: someone may have been faster
+        try:
+            _into_place(part, path)
+        except OSError as err:
+            raise PalmarError(f"{path}: cannot put the finished folder here ({err.strerror or err}).") from err
+    except BaseException:
+        _remove(part, made)
+        raise
+
+
+def _check_free(path: Path, overwrite: bool, marker: str) -> None:
+    try:
+        if path.is_dir():
+            if not any(path.iterdir()):
+                return
+            if not overwrite:
+                raise PalmarError(f"{path}: exists already. Give another folder, or ask for overwriting.")
+            if not (path / marker).is_file():
+                raise PalmarError(f"{path}: is not overwritten, because it holds no {marker} and so is no result of "
+                                  f"palmar. Give another folder.")
+        elif path.exists() or path.is_symlink():
+            raise PalmarError(f"{path}: is a file; a folder is to be written here. Give another name.")
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
+
+
+def _make_parents(folder: Path, made: list[Path]) -> None:
+    """Make the folder and what is missing above it; what was made goes into `made`, deepest last."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for parent in reversed(missing):
+        parent.mkdir()
+        made.append(parent)
+
+
+def _remove(part: Path, made: list[Path]) -> None:
+    shutil.rmtree(part, ignore_errors=True)
+    for parent in reversed(made):
+        with suppress(OSError):                          # no longer empty: someone else uses it
+            parent.rmdir()
+
+
+def _into_place(part: Path, path: Path) -> None:
+    if not path.exists():
+        part.rename(path)
+        return
+    old = _beside(path, "old")
+    path.rename(old)
+    try:
+        part.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
