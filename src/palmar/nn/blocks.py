@@ -1,10 +1,12 @@
 """Convolution blocks: plain 3x3 convolutions with batch norm, which two CPU cores and a GPU both run fast.
 
-Tensors are [b, c, h, w] in the channels_last memory format; pictures arrive as uint8 [b, h, w, 3], which is that format already.
+Tensors are [b, c, h, w] in the channels_last memory format; pictures arrive as uint8 [b, h, w, 3], which is that format
+already.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -36,7 +38,9 @@ class Residual(nn.Module):
         super().__init__()
         self.first = conv(width, width)
         self.second = conv(width, width, act=False)
-        nn.init.zeros_(self.second[1].weight)      # starts as the identity, Goyal et al. 2017
+        norm = self.second[1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)                # starts as the identity, Goyal et al. 2017
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         return F.relu(x + self.second(self.first(x)), inplace=True)
@@ -48,7 +52,7 @@ class Backbone(nn.Module):
     def __init__(self, stem: int, widths: Sequence[int], blocks: Sequence[int]) -> None:
         super().__init__()
         stages = [nn.Sequential(conv(3, stem, stride=2), conv(stem, widths[0], stride=2))]
-        stages += [nn.Sequential(conv(a, b, stride=2)) for a, b in zip(widths, widths[1:], strict=False)]
+        stages += [nn.Sequential(conv(a, b, stride=2)) for a, b in itertools.pairwise(widths)]
         for stage, width, count in zip(stages, widths, blocks, strict=True):
             stage.extend(Residual(width) for _ in range(count))
         self.stages = nn.ModuleList(stages)

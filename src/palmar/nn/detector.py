@@ -1,7 +1,7 @@
-"""The detector: a whole picture in; for every cell of stride 8 whether a hand's centre lies there, its box, side and direction out.
+"""The detector: a whole picture in; for every cell of 8 pixels whether a hand's centre lies there, its box and side.
 
-No anchors: a cell answers for the hand whose centre it holds (Zhou et al. 2019), with distances to the four sides of the box
-(Tian et al. 2019). The direction from wrist to middle knuckle turns the landmarker's crop upright.
+No anchors: a cell answers for the hand whose centre it holds (Zhou et al. 2019), with distances to the four sides of
+the box (Tian et al. 2019). The direction from wrist to middle knuckle turns the landmarker's crop upright.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DetectorConfig:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if len(self.widths) != len(self.blocks) or len(self.widths) < 2:
             raise PalmarError(
-                f"DetectorConfig: need two or more stages, got {len(self.widths)} widths and {len(self.blocks)} block counts."
+                f"DetectorConfig: need two or more widths and as many block counts, got {self.widths}, {self.blocks}."
             )
 
     @property
@@ -48,7 +48,7 @@ class DetectorConfig:
 
 
 class Detections(NamedTuple):
-    """What the detector says of b pictures, per cell. Cell (i, j) has its centre at pixel ((j + .5) 8 - .5, (i + .5) 8 - .5)."""
+    """What the detector says of b pictures. Cell (i, j)'s centre is the pixel ((j + .5) 8 - .5, (i + .5) 8 - .5)."""
 
     score: Float[Tensor, "b h w"]
     """Logit of a hand's centre."""

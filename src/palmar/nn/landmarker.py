@@ -1,15 +1,16 @@
 """The landmarker: a square crop of one hand in, keypoints with their uncertainty, presence, side, pose and shape out.
 
-Keypoints come from heat maps by soft-argmax (Sun et al. 2018), so they are differentiable and finer than a cell. Everything else
-is read from three things: the coarsest map, the features under each heat map, and the keypoints themselves. Pose is that of a
-right hand: for a left hand the network answers as if the picture were mirrored, which is why the pose head also sees the
-keypoints with x multiplied by the network's own opinion of the side.
+Keypoints come from heat maps by soft-argmax (Sun et al. 2018), so they are differentiable and finer than a cell. All
+else is read from three things: the coarsest map, the features under each heat map, and the keypoints themselves. Pose
+is that of a right hand: for a left hand the network answers as if the picture were mirrored, which is why the pose
+head also sees the keypoints with x multiplied by the network's own opinion of the side.
 
 Letters: b crops, c channels, h w extent of the heat maps.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,12 +111,13 @@ class Landmarker(nn.Module):
         seen = config.widths[-1] + cells * config.squeezed + JOINTS * (config.gathered + 4)
         self.judge = mlp(seen, config.hidden // 2, 2 + JOINTS)
         self.pose = mlp(seen + JOINTS + 1, config.hidden, config.hidden, 6 * ROTATIONS + SHAPES)
-        last = self.judge[-1], self.pose[-1]
         with torch.no_grad():
-            for layer in last:
-                layer.weight.mul_(0.1)
-                layer.bias.zero_()
-            last[0].bias[2:] = 2.5                                     # 12 px: as unsure as an untrained network is
+            for head in (self.judge[-1], self.pose[-1]):
+                assert isinstance(head, nn.Linear)
+                head.weight.mul_(0.1)
+                head.bias.zero_()
+                if head is self.judge[-1]:
+                    head.bias[2:] = 2.5                                # 12 px: as unsure as an untrained network is
         identity = torch.tensor([1.0, 0, 0, 0, 1, 0]).repeat(ROTATIONS, 1)
         self.register_buffer("mean_sixd", identity, persistent=False)
 
@@ -151,14 +153,13 @@ class Landmarker(nn.Module):
         sign = torch.tanh(side.detach() / 2)[:, None]                                 # -1 left, 1 right
         pose = self.pose(torch.cat([seen, place[..., 0] * sign, sign], -1))
         sixd = pose[:, : 6 * ROTATIONS].reshape(b, ROTATIONS, 6) + self.mean_sixd
-        return Landmarks(
-            heat.view(b, k, h, w), keypoints, log_sigma, presence, side, rotmat_from_sixd(sixd), pose[:, 6 * ROTATIONS :]
-        )
+        shape = pose[:, 6 * ROTATIONS :]
+        return Landmarks(heat.view(b, k, h, w), keypoints, log_sigma, presence, side, rotmat_from_sixd(sixd), shape)
 
 
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers with layer norm and ReLU between them."""
     layers: list[nn.Module] = []
-    for a, b in zip(widths[:-2], widths[1:-1], strict=True):
+    for a, b in itertools.pairwise(widths[:-1]):
         layers += [nn.Linear(a, b), nn.LayerNorm(b), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

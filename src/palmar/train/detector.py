@@ -1,8 +1,8 @@
 """What the detector is trained to: targets on the grid of cells, made from boxes, and the loss.
 
 A batch is a dictionary of arrays, b pictures each: image uint8 [b, H, W, 3]; boxes [b, m, 4] x0 y0 x1 y1 in pixels;
-sides [b, m], 1 right; directions [b, m, 2] from wrist to middle knuckle, zero where unknown; count [b], how many of the m rows
-are hands; the rest are not looked at.
+sides [b, m], 1 right; directions [b, m, 2] from wrist to middle knuckle, zero where unknown; count [b], how many of
+the m rows are hands; the rest are not looked at.
 
 Letters: b pictures, m hands at most, h w cells.
 """
@@ -41,7 +41,7 @@ class Targets(NamedTuple):
 
 
 def targets(boxes: Float[Tensor, "b m 4"], count: Int[Tensor, " b"], height: int, width: int) -> Targets:
-    """Targets on `height` x `width` cells. Boxes may reach outside the picture; the centre goes to the nearest cell in it."""
+    """Targets on `height` x `width` cells. A centre outside the picture goes to the nearest cell in it."""
     b, m, _ = boxes.shape
     device = boxes.device
     real = torch.arange(m, device=device) < count[:, None]                                # b m
@@ -80,7 +80,8 @@ class DetectorLoss:
         index = truth.owner.flatten(1)
         side = torch.gather(batch["sides"], 1, index).view_as(found.side)
         direction = torch.gather(batch["directions"], 1, index[..., None].expand(-1, -1, 2)).view_as(found.direction)
-        side, direction = (torch.where(w > 0, t, 0.0) for t, w in ((side, truth.weight), (direction, truth.weight[..., None])))
+        side = torch.where(truth.weight > 0, side, 0.0)
+        direction = torch.where(truth.weight[..., None] > 0, direction, 0.0)
         turned = truth.weight * (direction.norm(dim=-1) > 0.5)
         terms = {
             "score": focal(found.score, truth.score, truth.centre),

@@ -1,9 +1,10 @@
 """What the landmarker is trained to: batches of labelled crops, and the loss.
 
-A batch is a dictionary of arrays, b crops each: image uint8 [b, s, s, 3]; keypoints [b, 21, 2] crop pixels; visible [b, 21], 1 seen,
-0 hidden or outside; presence [b]; side [b], 1 right; rotations [b, 16, 3, 3], shape [b, 10] and joints [b, 21, 3] (metres, crop
-camera frame, root-relative) as of a right hand; has3d [b], 0 where there is no exact pose; weight [b]. Labels of a crop
-without a hand are not looked at, nor are rotations and shape where has3d is 0.
+A batch is a dictionary of arrays, b crops each: image uint8 [b, s, s, 3]; keypoints [b, 21, 2] crop pixels; visible
+[b, 21], 1 seen, 0 hidden or outside; presence [b]; side [b], 1 right; rotations [b, 16, 3, 3], shape [b, 10] and joints
+[b, 21, 3] (metres, crop camera frame, root-relative) as of a right hand; has3d [b], 0 where there is no exact pose;
+weight [b]. Labels of a crop without a hand are not looked at, nor are rotations and shape where has3d is 0; joints
+that are all zero there are unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ JointsOf = Callable[[Tensor, Tensor], Tensor]
 
 
 def right_hand_joints(rotations: Float[Tensor, "b 16 3 3"], shape: Float[Tensor, "b 10"]) -> Float[Tensor, "b 21 3"]:
-    """Joints of the default hand model's right hand: metres, the wrist turned about its own joint, which lies at the origin."""
+    """Joints of the default hand model's right hand: metres, the wrist's joint stays where the shape puts it."""
     return HandModel.default().shaped(shape).posed(rotations).joints()
 
 
@@ -111,8 +112,10 @@ def mean(values: Tensor, weights: Tensor, *, absolute: bool = False) -> Tensor:
     return ((values.abs() if absolute else values) * weights).sum() / weights.sum().clamp_min(1e-6)
 
 
-def where_known(known: Float[Tensor, " b"], truth: Float[Tensor, "b *rest"], found: Float[Tensor, "b *rest"]) -> Tensor:
-    """The truth where its crop's weight is positive, else what was found: a label not looked at may be anything, NaN too."""
+def where_known(
+    known: Float[Tensor, " b"], truth: Float[Tensor, "b ..."], found: Float[Tensor, "b ..."]
+) -> Float[Tensor, "b ..."]:
+    """The truth where its crop's weight is positive, else what was found: labels not looked at may be NaN."""
     return torch.where(known.view(-1, *[1] * (truth.ndim - 1)) > 0, truth, found.detach())
 
 

@@ -1,8 +1,9 @@
-"""The one training loop: batches that are pure functions of the step, AdamW, a rate that warms up, holds and decays, and EMA.
+"""The one training loop: batches that are pure functions of the step, AdamW, warm-up, stable rate and decay, EMA.
 
-A run is a folder: `log.jsonl`, `recipe.json` and `checkpoint-<step>/`, which appears whole or not at all. A run that was killed
-goes on from its last checkpoint and ends with the same weights, byte for byte, on the same machine with the same number of threads:
-nothing depends on the clock, and all randomness of a step is seeded from the recipe's seed and the step.
+A run is a folder: `log.jsonl`, `recipe.json` and `checkpoint-<step>/`, which appears whole or not at all. A run that
+was killed goes on from its last checkpoint and ends with the same weights, byte for byte, on the same machine with
+the same number of threads: nothing depends on the clock, and all randomness of a step is seeded from the recipe's
+seed and the step.
 """
 
 from __future__ import annotations
@@ -127,13 +128,14 @@ def train(
     quiet: bool = False,
     until: int | None = None,
 ) -> Outcome:
-    """Trains until the recipe's last step, or for `minutes`, and leaves a checkpoint either way. Goes on where `run` stands.
+    """Trains to the recipe's last step or for `minutes`, leaves a checkpoint either way, and goes on where `run` stands.
 
-    batches: called with step * processes + rank. With workers it runs in that many forked processes, without in this one, and may
-    then answer with tensors on the device.
-    threads: of PyTorch's CPU operators; None leaves them. device: "auto", "cpu" or "cuda"; under torchrun one process per device.
+    batches: called with step * processes + rank. With workers it runs in that many forked processes; without, in this
+    one, and may then answer with tensors on the device.
+    threads: of PyTorch's CPU operators; None leaves them. device: "auto", "cpu", "cuda"; under torchrun a process for
+    each.
     until: stop with a checkpoint before this step, as if the time were up.
-    Raises PalmarError where `run` was begun with another recipe or another network, and where the loss stays not finite.
+    Raises PalmarError where `run` was begun with another recipe or another network, or where the loss stays not finite.
     """
     fabric = _fabric(device)
     rank, world = fabric.global_rank, fabric.world_size
@@ -189,7 +191,7 @@ def _step(
         _follow(state.average, state.model, recipe.ema_at(state.step))
         state.bad_in_a_row = 0
         log.add({**{name: value.detach() for name, value in terms.items()}, "gradient": norm.detach()})
-    else:                                            # the weights stay; the statistics that the bad batch touched go back
+    else:                                            # the weights stay; statistics that the bad batch touched go back
         for good, buffer in zip(state.average.buffers(), state.model.buffers(), strict=True):
             buffer.copy_(good)
         state.bad_in_a_row += 1
@@ -207,7 +209,7 @@ def _follow(average: nn.Module, model: nn.Module, keep: float) -> None:
     """average <- keep average + (1 - keep) model, batch-norm statistics too; counters are copied."""
     pairs = zip([*average.parameters(), *average.buffers()], [*model.parameters(), *model.buffers()], strict=True)
     smooth = [(a, m) for a, m in pairs if a.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in smooth], [m for _, m in smooth], 1 - keep)
+    torch._foreach_lerp_([a for a, _ in smooth], [m for _, m in smooth], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
     for a, m in zip(average.buffers(), model.buffers(), strict=True):
         if not a.is_floating_point():
             a.copy_(m)
@@ -310,8 +312,8 @@ def checkpoints(run: Path) -> list[Path]:
 def save(run: Path, state: State, recipe: Recipe) -> Path:
     """Writes `checkpoint-<step>/` and removes the older ones.
 
-    Each file holds four bytes per weight, so that none grows large: weights, averaged weights, the optimizer's first and second
-    moments; `state.pt` the rest. All of them load with `weights_only=True`.
+    Each file holds four bytes per weight, so that none grows large: weights, averaged weights, the optimizer's first
+    and second moments; `state.pt` the rest. All of them load with `weights_only=True`.
     """
     whole = run / f"checkpoint-{state.step:09d}"
     part = run / f".{whole.name}.part"
@@ -349,7 +351,7 @@ def load(run: Path, state: State) -> bool:
         state.model.load_state_dict(read("weights"))
         state.average.load_state_dict(read("average"))
     except RuntimeError as err:
-        raise PalmarError(f"{where}: these weights are of another network than this one; use a new run folder. ({err})") from err
+        raise PalmarError(f"{where}: these weights are of another network; use a new run folder. ({err})") from err
     rest = read("state")
     parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
     for p, updates, first, second in zip(parameters, rest["updates"], read("exp_avg"), read("exp_avg_sq"), strict=True):
@@ -424,7 +426,8 @@ class _Log:
             eta = f"{int(left // 3600)}:{int(left // 60) % 60:02d}:{int(left) % 60:02d}"
             terms = "  ".join(f"{k} {v:.4g}" for k, v in self.last.items())
             bad = f"  {self.bad} bad steps" if self.bad else ""
-            print(f"{recipe.name} {step}/{recipe.steps}  {speed:.0f}/s  {eta} left  {terms}{bad}", file=sys.stderr, flush=True)
+            done = f"{recipe.name} {step}/{recipe.steps}  {speed:.0f}/s  {eta} left"
+            print(f"{done}  {terms}{bad}", file=sys.stderr, flush=True)
         self.sums, self.count, self.bad, self.since = {}, 0, 0, now
 
 
