@@ -1,7 +1,7 @@
 """What hands and sleeves look like before light falls on them: albedo and roughness for every vertex.
 
 Skin is coloured by two pigments: melanin (`fm`, volume fraction of melanosomes in the epidermis) and blood (`fb`,
-volume fraction in the dermis). Everything that varies over a hand varies one of the two: palms have less melanin, tips and
+volume fraction in the dermis). What varies over a hand varies one of the two: palms have less melanin, tips and
 knuckles more blood. So colours stay those of skin, for light and dark hands alike.
 
 Colours are linear sRGB reflectances under D65. Tones are those of the Monk scale, 1 (light) to 10 (dark). A pattern is
@@ -22,7 +22,7 @@ from jaxtyping import Float, Float32, Int
 
 from palmar.errors import PalmarError, one_of
 
-MASKS = ("palm", "back", "nail", "knuckle", "tip", "forearm")
+MASKS = ("palm", "back", "nail", "knuckle", "crease", "tip", "forearm")
 """Names that `paint` knows. Each is a weight 0 to 1 per vertex; a missing one means that the part is not told apart."""
 
 MONK_SRGB = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
@@ -59,7 +59,7 @@ def monk_luminance() -> Float[np.ndarray, " 10"]:
     """Luminance of the albedo that goes with each tone.
 
     The swatches are colours on a display, and the light ones are brighter than any skin; so their luminances are
-    mapped, in logarithms, onto those of skin: 0.50 for tone 1, 0.03 for tone 10. Tone 3 is a little lighter than tone 2.
+    mapped, in logarithms, onto those of skin: 0.50 for tone 1, 0.03 for tone 10. Tone 3 is lighter than tone 2.
     """
     shown = _monk_linear() @ _LUMINANCE
     power = math.log(0.50 / 0.03) / math.log(shown[0] / shown[-1])
@@ -104,6 +104,8 @@ class Skin:
     palm_fb: float = 1.0
     tip_fb: float = 1.0
     """Blood of the finger tips over that of the rest."""
+    crease: float = 1.0
+    """Factor on the reflectance in the creases of palm and fingers; 1 shows none."""
     knuckle_fm: float = 1.0
     knuckle_fb: float = 1.0
     mottle_fm: float = 0.0
@@ -114,6 +116,8 @@ class Skin:
     moles: int = 0
     mole_seed: int = 0
     roughness: float = 0.5
+    specular: float = 1.0
+    """Factor on the reflection of skin's own surface."""
     nail_colour: Float32[np.ndarray, " 3"] | None = None
     """Polish; None is the bare nail."""
     nail_roughness: float = 0.2
@@ -121,7 +125,7 @@ class Skin:
     """Sun: factor on the forearm's melanin."""
     kind: Kind = "skin"
     cover: Cloth | None = None
-    """What a glove or paint looks like; it leaves the forearm bare, except paint."""
+    """What a glove or paint looks like; a glove leaves the forearm bare."""
     fingerless: bool = False
 
     @property
@@ -134,7 +138,7 @@ class Skin:
 class Cloth:
     """A dyed surface: one or two colours, in stripes, checks, dots, blotches or none."""
 
-    colour: Float32[np.ndarray, " 3"]
+    albedo: Float32[np.ndarray, " 3"]
     second: Float32[np.ndarray, " 3"]
     pattern: Literal["plain", "stripes", "checks", "dots", "blotches"] = "plain"
     axes: Float32[np.ndarray, "3 3"] = field(default_factory=lambda: np.eye(3, dtype=np.float32))
@@ -142,11 +146,12 @@ class Cloth:
     period: float = 0.02
     """Metres."""
     roughness: float = 0.8
+    specular: float = 0.5
 
-    def paint(self, positions: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
+    def paint(self, positions: Float[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
         """Albedo at positions (metres) on the body at rest."""
         if self.pattern == "plain":
-            return np.broadcast_to(self.colour, positions.shape).astype(np.float32)
+            return np.broadcast_to(self.albedo, positions.shape).astype(np.float32)
         turned = positions @ self.axes.T * np.float32(2 * math.pi / self.period)
         wave = np.sin(turned)
         if self.pattern == "stripes":
@@ -158,7 +163,7 @@ class Cloth:
         else:
             share = np.clip(0.5 + wave.sum(1) + 0.5 * np.sin(2.3 * turned).sum(1), 0, 1)
         share = np.asarray(share, np.float32)[:, None]
-        return self.colour + share * (self.second - self.colour)
+        return (self.albedo + share * (self.second - self.albedo)).astype(np.float32)
 
 
 def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -187,12 +192,13 @@ def sample_cloth(rng: np.random.Generator) -> Cloth:
 
     patterns = ("stripes", "checks", "dots", "blotches")
     return Cloth(
-        colour=np.clip(dye(), 0.01, 0.9),
+        albedo=np.clip(dye(), 0.01, 0.9),
         second=np.clip(dye(), 0.01, 0.9),
         pattern="plain" if rng.random() < 0.6 else patterns[int(rng.random() * 4)],
         axes=_random_axes(rng),
         period=_log_uniform(rng, 0.006, 0.06),
         roughness=_uniform(rng, 0.55, 0.95),
+        specular=_uniform(rng, 0.1, 0.9),
     )
 
 
@@ -226,7 +232,7 @@ def sample_skin(
     colour = albedo(fm, fb)
     # Above fm 0.25 the fit turns too red: pull the hue towards the swatch, the more the darker.
     swatch = _monk_linear()[tone - 1]
-    pull = _uniform(rng, 0.0, 0.4) + (_uniform(rng, 0.2, 0.6) if tone >= 7 else 0.0)
+    pull = _uniform(rng, 0.0, 0.25) + (_uniform(rng, 0.2, 0.6) if tone >= 7 else 0.0)
     hue = (swatch / (swatch @ _LUMINANCE)) / (colour / (colour @ _LUMINANCE))
     tint = hue**pull * np.exp(rng.normal(0, 0.04, 3))
     tint *= luminance / ((colour * tint) @ _LUMINANCE)
@@ -251,6 +257,8 @@ def sample_skin(
         moles=int(rng.poisson(3)) if rng.random() < 0.4 else 0,
         mole_seed=int(rng.integers(2**31)),
         roughness=_uniform(rng, 0.15, 0.3) if rng.random() < 0.1 else _uniform(rng, 0.35, 0.65),
+        specular=_uniform(rng, 0.7, 1.3),
+        crease=_uniform(rng, 0.65, 1.0),
         nail_roughness=_uniform(rng, 0.1, 0.35),
         forearm_gain=_uniform(rng, 0.75, 1.25),
     )
@@ -261,23 +269,34 @@ def sample_skin(
     if which < gloves:
         cloth = sample_cloth(rng)
         if rng.random() < 0.4:  # rubber: plain and shiny
-            cloth = replace(cloth, pattern="plain", roughness=_uniform(rng, 0.15, 0.4))
+            cloth = replace(
+                cloth, pattern="plain", roughness=_uniform(rng, 0.15, 0.4), specular=_uniform(rng, 0.8, 1.6)
+            )
         return replace(skin, kind="glove", cover=cloth, fingerless=bool(rng.random() < 0.15))
     if which < gloves + painted:
         return replace(skin, kind="paint", cover=sample_cloth(rng))
     return skin
 
 
-def paint(
-    skin: Skin,
-    positions: Float32[np.ndarray, "v 3"],
-    masks: Mapping[str, Float[np.ndarray, " v"]],
-) -> tuple[Float32[np.ndarray, "v 3"], Float32[np.ndarray, " v"]]:
-    """Albedo (linear RGB) and GGX roughness of every vertex.
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """The surface of V vertices, as `palmar.render.Mesh` takes it."""
 
-    positions: metres, of the hand at rest, whatever pose it is drawn in. masks: weights 0 to 1 by the names in `MASKS`.
+    albedo: Float32[np.ndarray, "v 3"]
+    """Linear RGB, 0 to 0.95."""
+    roughness: Float32[np.ndarray, " v"]
+    """GGX, 0.05 to 1."""
+    specular: Float32[np.ndarray, " v"]
+    """Factor on the reflection at the surface."""
+
+
+def paint(skin: Skin, masks: Mapping[str, Float[np.ndarray, " v"]], positions: Float[np.ndarray, "v 3"]) -> Painted:
+    """The skin put on a mesh.
+
+    masks: weights 0 to 1 by the names in `MASKS`. positions: metres, of the hand at rest, whatever pose it is drawn in.
     Raises PalmarError for an unknown mask name or a mask of another length.
     """
+    positions = positions.astype(np.float32, copy=False)
     count = len(positions)
     for name, mask in masks.items():
         one_of("mask", name, MASKS)
@@ -303,7 +322,11 @@ def paint(
     root = np.sqrt(np.clip(fb, 0.001, 0.08)).astype(np.float32)[:, None]
     colour = (np.exp(exponent[0] + exponent[1] * fm + exponent[2] * root) + np.float32(_FLOOR)) * skin.tint
     roughness = np.float32(skin.roughness) * (1.0 + np.float32(0.15) * fields[:, 3])
+    specular = np.full(count, skin.specular, np.float32)
 
+    crease = masks.get("crease")
+    if crease is not None and skin.crease < 1.0:
+        colour *= (1.0 - np.float32(1.0 - skin.crease) * crease)[:, None]
     if skin.veins < 1.0:
         ridge = np.clip(1.0 - 3.0 * np.abs(fields[:, 2]), 0.0, 1.0)
         where = masks.get("back", 0.0) + masks.get("forearm", 0.0)
@@ -311,6 +334,7 @@ def paint(
     nail = masks.get("nail")
     if nail is not None:
         roughness = roughness + nail * (np.float32(skin.nail_roughness) - roughness)
+        specular += nail * np.float32(0.4)
         if skin.nail_colour is not None:
             colour += nail[:, None] * (skin.nail_colour - colour)
     if skin.cover is not None:
@@ -321,7 +345,10 @@ def paint(
                 worn *= 1.0 - np.clip(masks.get("tip", np.float32(0.0)) + masks.get("nail", np.float32(0.0)), 0, 1)
         colour += worn[:, None] * (skin.cover.paint(positions) - colour)
         roughness = roughness + worn * (np.float32(skin.cover.roughness) - roughness)
-    return np.clip(colour, 0.0, 0.95).astype(np.float32), np.clip(roughness, 0.05, 1.0).astype(np.float32)
+        specular += worn * (np.float32(skin.cover.specular) - specular)
+    return Painted(
+        np.clip(colour, 0.0, 0.95).astype(np.float32), np.clip(roughness, 0.05, 1.0).astype(np.float32), specular
+    )
 
 
 def _moles(skin: Skin, positions: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, " v"]:
