@@ -18,7 +18,7 @@ MIN_SIDE = 8
 """Pixels. No hand can be seen in less."""
 
 ORIENTATION, EXIF_FOLDER, FOCAL_35MM = 0x0112, 0x8769, 0xA405
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLES, FORMAT = 256, 257, 258, 262, 277, 339
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, FORMAT = 256, 257, 258, 259, 262, 277, 339
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,13 @@ def _exactly(file: BinaryIO, n: int) -> bytes:
     return data
 
 
+def _hold(size: int, width: int, height: int, bits: float) -> None:
+    """Refuse a header that promises more pixels, of this many bits at least, than the whole file can hold."""
+    if size * 8 < width * height * bits:
+        raise _Bad(f"the header promises {width} x {height} pixels, more than {size} bytes can hold; the file is cut off "
+                   f"or damaged")
+
+
 def _tiff_tags(data: bytes) -> dict[int, list[int]]:
     """Numeric tags of the first TIFF directory and of its EXIF directory; what is damaged is left out."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
@@ -185,8 +192,8 @@ def _jpeg(file: BinaryIO, size: int) -> Header:
             if bits != 8 or not width or not height:
                 raise _Bad(f"a JPEG of {bits} bits and {width} x {height} pixels cannot be read; save it as 8-bit JPEG")
             sequential = code in (0xC0, 0xC1)
-            if sequential and size < width * height / 256:   # two bits for 8 x 8 pixels are the least there can be
-                raise _Bad(f"the header promises {width} x {height} pixels, far more than {size} bytes can hold")
+            if sequential:
+                _hold(size, width, height, 2 / 64)       # the least for a block of 8 x 8
             header = Header("jpeg", width, height, bytes_per_pixel=0.0 if sequential else 6.0)
         elif code == 0xE1 and not exif:
             body = _exactly(file, max(length, 0))
@@ -224,6 +231,7 @@ def _png(file: BinaryIO, size: int) -> Header:
             if samples is None or depth not in (1, 2, 4, 8, 16):
                 raise _Bad("damaged PNG header")
             bits = depth
+            _hold(size, width, height, depth / 1032)     # the most that deflate can do
             header = Header("png", width, height, bytes_per_pixel=samples * max(depth, 8) / 8)
         elif name == b"sBIT":
             bits = max(_exactly(file, length)[:3], default=bits)
@@ -270,9 +278,12 @@ def _webp(file: BinaryIO, size: int) -> Header:
 def _bmp(file: BinaryIO, size: int) -> Header:
     start = _exactly(file, 26)
     if struct.unpack_from("<I", start, 14)[0] == 12:
-        width, height = struct.unpack_from("<HH", start, 18)
+        width, height, _, bits = struct.unpack_from("<HHHH", start, 18)
+        packed = 0
     else:
-        width, height = struct.unpack_from("<ii", start, 18)
+        width, height, _, bits, packed = struct.unpack("<iiHHI", start[18:] + _exactly(file, 8))
+    if packed in (0, 3):
+        _hold(size, abs(width), abs(height), bits)
     return Header("bmp", abs(width), abs(height), bytes_per_pixel=4.0)
 
 
@@ -289,8 +300,10 @@ def _tiff(file: BinaryIO, size: int) -> Header:
         raise _Bad(f"a TIFF of {bits}-bit or floating-point samples has no fixed white; save it with 8 or 16 bits")
     if tags.get(PHOTOMETRIC, [2])[0] == 5:
         raise _Bad("a CMYK TIFF cannot be read; save it as RGB")
-    samples = max(tags.get(SAMPLES, [1])[0], 3)
-    header = Header("tiff", tags[WIDTH][0], tags[HEIGHT][0], bytes_per_pixel=samples * max(bits, 8) / 8)
+    width, height, samples = tags[WIDTH][0], tags[HEIGHT][0], tags.get(SAMPLES, [1])[0]
+    if tags.get(COMPRESSION, [1])[0] == 1:
+        _hold(size, width, height, samples * bits)
+    header = Header("tiff", width, height, bytes_per_pixel=max(samples, 3) * max(bits, 8) / 8)
     return replace(_with_exif(header, data), bits=bits)
 
 
@@ -305,6 +318,8 @@ def _pnm(file: BinaryIO, size: int) -> Header:
         white = 255 if words[0] in (b"P1", b"P4") else int(words[3])
     except ValueError as err:
         raise _Bad("damaged PPM header") from err
+    least = {b"P4": 1, b"P5": 8, b"P6": 24}.get(words[0], 1) * (2 if white > 255 else 1)
+    _hold(size, width, height, least)
     return Header("pnm", width, height, bytes_per_pixel=3.0 if white < 256 else 6.0, bits=white.bit_length())
 
 

@@ -1,8 +1,8 @@
 """One picture file to upright RGB uint8, and back.
 
 What becomes of the odd kinds: grey is repeated in three channels; transparency is laid over white; 16 bits are scaled
-by the largest value that the significant bits can hold (those the file states, else 16, or 12 or 10 with a warning where
-nothing brighter occurs); CMYK JPEG with Adobe's marker is converted as (1 - c)(1 - k), without colour profiles.
+by the largest value that the significant bits can hold (those the file states, else 16, or 12 or 10 with a warning
+where nothing brighter occurs); CMYK JPEG with Adobe's marker is converted as (1 - c)(1 - k), without colour profiles.
 """
 
 from __future__ import annotations

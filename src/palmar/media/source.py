@@ -65,8 +65,8 @@ def read(source: Source, *, stills: bool = False, camera: Camera | None = None, 
     elif isinstance(source, Sequence) and all(isinstance(item, (str, os.PathLike)) for item in source):
         frames = _listed([Path(item) for item in source], stills, fps, info)
     else:
-        raise PalmarError(f"cannot read a {type(source).__name__}: expected a path, a list of paths, a webcam number, or "
-                          f"an RGB array.")
+        raise PalmarError(f"cannot read a {type(source).__name__}: expected a path, a list of paths, a webcam number "
+                          f"or an RGB array.")
     if stills and isinstance(frames, (VideoFrames, WebcamFrames)):
         raise PalmarError(f"{frames.source}: only pictures can be unrelated (stills); this is a recording.")
     info["source"] = frames.source
@@ -90,20 +90,21 @@ def _sequence_fps(stills: bool, fps: float | None, info: dict[str, Any]) -> floa
 
 
 def _path(path: Path, stills: bool, fps: float | None, info: dict[str, Any]) -> ImageFrames | VideoFrames:
+    _need(path)
     if path.is_dir():
         return _folder(path, stills, fps, info)
-    _need_file(path)
     kind = sniff(path)
     if kind == "gif" or (kind is None and path.suffix.lower() not in PICTURE_SUFFIXES):
         return VideoFrames(path, fps)
-    return ImageFrames([path], [read_header(path)], None, source=str(path), names=[path.name])
+    return _pictures([path], [path.name], str(path), stills, fps, info)
 
 
-def _need_file(path: Path) -> None:
+def _need(path: Path) -> None:
+    """Raise PalmarError unless there is a file or folder of this name."""
     try:
         if not path.exists():
             raise PalmarError(f"{path}: no such file or folder.")
-        if not path.is_file():
+        if not path.is_file() and not path.is_dir():
             raise PalmarError(f"{path}: is neither a file nor a folder.")
     except (OSError, ValueError) as err:                 # a name too long, or with a zero byte
         raise PalmarError(f"{path}: cannot be read ({err}).") from err
@@ -112,7 +113,7 @@ def _need_file(path: Path) -> None:
 def natural(name: str) -> tuple[Any, ...]:
     """Sort key: digits as numbers, letters without case, ties by the name itself."""
     parts = re.split(r"(\d+)", name.casefold())
-    return ([(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part], name)
+    return ([(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name)
 
 
 def _folder(path: Path, stills: bool, fps: float | None, info: dict[str, Any]) -> ImageFrames:
@@ -141,9 +142,9 @@ def _listed(paths: list[Path], stills: bool, fps: float | None, info: dict[str, 
     if not paths:
         raise PalmarError("an empty list of pictures.")
     for path in paths:
+        _need(path)
         if path.is_dir():
             raise PalmarError(f"{path}: a folder in a list of pictures; read it alone, or list its files.")
-        _need_file(path)
         if sniff(path) in (None, "gif") and path.suffix.lower() not in PICTURE_SUFFIXES:
             raise PalmarError(f"{path}: not a picture. A list may hold pictures only; read a video alone.")
     names = [str(path) for path in paths]
@@ -174,9 +175,10 @@ def _pictures(paths: list[Path], names: list[str], source: str, stills: bool, fp
         first = headers[0].size
         other = next((k for k, header in enumerate(headers) if header.size != first), None)
         if other is not None:
-            raise PalmarError(f"{source}: a sequence has one size, but {kept_names[0]} has {first[0]} x {first[1]} pixels "
-                              f"and {kept_names[other]} {headers[other].size[0]} x {headers[other].size[1]}. Unrelated "
-                              f"pictures are read with stills.")
+            second = headers[other].size
+            raise PalmarError(f"{source}: a sequence has one size, but {kept_names[0]} has {first[0]} x {first[1]} "
+                              f"pixels and {kept_names[other]} {second[0]} x {second[1]}. Read unrelated pictures with "
+                              f"stills.")
     rate = None if alone else _sequence_fps(stills, fps, info)
     frames = ImageFrames(kept, headers, rate, source=source, names=kept_names)
     reduced = [{"frame": k, "factor": factor, "original": list(header.size)}
@@ -194,13 +196,13 @@ def _camera(frames: ArrayFrames | ImageFrames | VideoFrames | WebcamFrames, came
         if size is None and isinstance(frames, WebcamFrames):
             return camera, "given"
         if size is None:
-            raise PalmarError(f"{frames.source}: pictures of several sizes cannot share one camera; give a field of view.")
+            raise PalmarError(f"{frames.source}: pictures of several sizes cannot share a camera; give fov.")
         if (camera.width, camera.height) == size:
             return camera, "given"
         if abs(camera.width * size[1] / (camera.height * size[0]) - 1) < 0.005:
             return camera.resized(*size), f"given for {camera.width} x {camera.height} pixels, resized with the picture"
-        raise PalmarError(f"{frames.source}: the camera is for {camera.width} x {camera.height} pixels, the picture has "
-                          f"{size[0]} x {size[1]}, another shape. Give the camera of the upright picture.")
+        raise PalmarError(f"{frames.source}: the camera is for {camera.width} x {camera.height} pixels, the picture "
+                          f"has {size[0]} x {size[1]}, another shape. Give the camera of the upright picture.")
     if fov is not None:
         info["fov_deg"] = float(fov)
         if size is None:
