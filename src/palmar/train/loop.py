@@ -128,7 +128,7 @@ def train(
     quiet: bool = False,
     until: int | None = None,
 ) -> Outcome:
-    """Trains to the recipe's last step or for `minutes`, leaves a checkpoint either way, and goes on where `run` stands.
+    """Trains to the recipe's last step or for `minutes`, from where `run` stands, and leaves a checkpoint either way.
 
     batches: called with step * processes + rank. With workers it runs in that many forked processes; without, in this
     one, and may then answer with tensors on the device.
@@ -208,10 +208,10 @@ def _step(
 def _follow(average: nn.Module, model: nn.Module, keep: float) -> None:
     """average <- keep average + (1 - keep) model, batch-norm statistics too; counters are copied."""
     pairs = zip([*average.parameters(), *average.buffers()], [*model.parameters(), *model.buffers()], strict=True)
-    smooth = [(a, m) for a, m in pairs if a.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in smooth], [m for _, m in smooth], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
-    for a, m in zip(average.buffers(), model.buffers(), strict=True):
-        if not a.is_floating_point():
+    for a, m in pairs:
+        if a.is_floating_point():
+            a.lerp_(m, 1 - keep)
+        else:
             a.copy_(m)
 
 

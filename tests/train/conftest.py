@@ -1,14 +1,18 @@
-"""Small random batches with the keys of the real ones. The labels of a crop are a smooth function of its picture, so they can be learnt."""
+"""Small random batches with the keys of the real ones; the picture tells where things are, so they can be learnt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
+import torch
 
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel
 
 
-def crops(seed: int, number: int, count: int = 8, size: int = 64) -> dict[str, np.ndarray]:
+def some_crops(seed: int, number: int, count: int = 8, size: int = 64) -> dict[str, np.ndarray]:
     """A landmarker batch: a bright dot whose place sets the keypoints, noise elsewhere."""
     rng = np.random.default_rng((seed, number))
     image = rng.integers(0, 100, (count, size, size, 3), dtype=np.uint8)
@@ -33,7 +37,7 @@ def crops(seed: int, number: int, count: int = 8, size: int = 64) -> dict[str, n
     return {"image": image} | {name: value.astype(np.float32) for name, value in batch.items()}
 
 
-def pictures(seed: int, number: int, count: int = 4, height: int = 64, width: int = 96) -> dict[str, np.ndarray]:
+def some_pictures(seed: int, number: int, count: int = 4, height: int = 64, width: int = 96) -> dict[str, np.ndarray]:
     """A detector batch: bright boxes on noise, none to three."""
     rng = np.random.default_rng((seed, number))
     image = rng.integers(0, 100, (count, height, width, 3), dtype=np.uint8)
@@ -51,3 +55,22 @@ def pictures(seed: int, number: int, count: int = 4, height: int = 64, width: in
         "directions": np.stack([np.cos(angle), np.sin(angle)], -1).astype(np.float32),
         "count": found,
     }
+
+
+@pytest.fixture
+def crops() -> Callable[..., dict[str, np.ndarray]]:
+    return some_crops
+
+
+@pytest.fixture
+def pictures() -> Callable[..., dict[str, np.ndarray]]:
+    return some_pictures
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small are faster on one, and far faster where the other core is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
