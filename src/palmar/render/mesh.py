@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float32, Int16, Int32, UInt8
+from jaxtyping import Bool, Float32, Int16, Int32, UInt8
 from numba import njit
 
 from palmar.errors import PalmarError
 from palmar.render.rasterize import check_faces
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _vertex_normals(vertices, faces):
     normals = np.zeros((len(vertices), 3), np.float32)
     for f in range(len(faces)):
@@ -63,8 +63,8 @@ def vertex_normals(vertices: Float32[np.ndarray, "v 3"], faces: Int32[np.ndarray
 class Mesh:
     """Triangles in the camera frame and what their surface is like. Only `vertices`, `faces` and `albedo` are needed.
 
-    All values per vertex are interpolated, but for `part`, where the nearest vertex counts. Both sides of a triangle are
-    seen and shaded alike.
+    All values per vertex are interpolated, but for `part`, where the nearest vertex counts. Both sides of a triangle
+    are seen and shaded alike, but for `closed` ones.
     """
 
     vertices: Float32[np.ndarray, "v 3"]
@@ -83,6 +83,9 @@ class Mesh:
     """Label written to `Rendered.part`; 0 where not given."""
     normals: Float32[np.ndarray, "v 3"] | None = None
     """Unit normals, outward; `vertex_normals` of the mesh where not given."""
+    closed: Bool[np.ndarray, " f"] | None = None
+    """Faces of a closed surface, which is never seen from inside: their backs are left out, which is much faster. None
+    where not given."""
     uv: Float32[np.ndarray, "f 3 2"] | None = None
     """Texture coordinates of every corner of every face; (0, 0) is the lower left corner of the texture, as in OBJ."""
     layer: Int16[np.ndarray, " f"] | None = None
@@ -102,6 +105,7 @@ class Mesh:
             "occlusion": (v,),
             "part": (v,),
             "normals": (v, 3),
+            "closed": (f,),
             "uv": (f, 3, 2),
             "layer": (f,),
         }
@@ -132,6 +136,7 @@ class Mesh:
             columns[name] = _joined(meshes, name, lambda m, d=default: np.full(len(m.vertices), d, np.float32))
         columns["part"] = _joined(meshes, "part", lambda m: np.zeros(len(m.vertices), np.uint8))
         columns["normals"] = _joined(meshes, "normals", lambda m: vertex_normals(m.vertices, m.faces))
+        columns["closed"] = _joined(meshes, "closed", lambda m: np.zeros(len(m.faces), bool))
         columns["uv"] = _joined(meshes, "uv", lambda m: np.zeros((len(m.faces), 3, 2), np.float32))
         textured = [m.texture for m in meshes if m.texture is not None]
         if textured:

@@ -29,7 +29,7 @@ class Buffers(NamedTuple):
     depth: Float32[np.ndarray, "h w"]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def snap(xs, ys, keys):
     """Positions in 1/256 pixel, int32 [V, 2], and the keys with 0 for every vertex that cannot be used."""
     n = len(xs)
@@ -51,12 +51,12 @@ def snap(xs, ys, keys):
     return snapped, key
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def fill(snapped, key, faces, cull, face_map, key_map):
     """Write the nearest triangle of each pixel into face_map and its key into key_map (both given, -1 and 0 at first).
 
-    cull: leave out triangles whose outer side (vertices counter-clockwise from outside) looks away from the camera.
-    Of two triangles at the same key, the first stays.
+    cull: per triangle, whether to leave it out where its outer side (vertices counter-clockwise from outside) looks away
+    from the camera. Of two triangles at the same key, the first stays.
     """
     height, width = face_map.shape
     half = (1 << SUBPIXEL_BITS) - 1
@@ -76,7 +76,7 @@ def fill(snapped, key, faces, cull, face_map, key_map):
         cx = np.int64(snapped[c, 0])
         cy = np.int64(snapped[c, 1])
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0 or (cull and area > 0):
+        if area == 0 or (area > 0 and cull[f]):
             continue
         if area < 0:
             bx, cx = cx, bx
@@ -125,7 +125,7 @@ def fill(snapped, key, faces, cull, face_map, key_map):
             rowc += dxc << SUBPIXEL_BITS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _resolve(snapped, key, faces, face_map, bary, depth):
     """Perspective-correct weights and depth of the triangle seen in each pixel."""
     height, width = face_map.shape
@@ -199,7 +199,7 @@ def rasterize(
         keys = np.where(depth > near, np.float32(1.0) / depth, np.float32(0.0))
     snapped, key = snap(vertices_px[:, 0].copy(), vertices_px[:, 1].copy(), keys)
     face_map, key_map = empty_maps(height, width)
-    fill(snapped, key, faces, cull, face_map, key_map)
+    fill(snapped, key, faces, np.full(len(faces), cull), face_map, key_map)
     bary = np.empty((height, width, 3), np.float32)
     _resolve(snapped, key, faces, face_map, bary, key_map)
     return Buffers(face_map, bary, key_map)

@@ -23,15 +23,20 @@ NO_PART = 255
 F0 = 0.028
 """Reflectance of skin seen head-on: index of refraction 1.4."""
 
-# Rows of the block. The first twelve are interpolated from the columns of the vertex table, in this order.
+# Rows of the block. The first twelve are interpolated from the columns of the vertex table, in this order. They lie a
+# little farther apart than they are long, for at a power of two they would fight over the same lines of the cache.
 _SIZE = 512
-_PX, _PY, _PZ = 0 * _SIZE, 1 * _SIZE, 2 * _SIZE
-_NX, _NY, _NZ = 3 * _SIZE, 4 * _SIZE, 5 * _SIZE
-_AR, _AG, _AB = 6 * _SIZE, 7 * _SIZE, 8 * _SIZE
-_ROUGH, _SPEC, _OCC = 9 * _SIZE, 10 * _SIZE, 11 * _SIZE
-_VX, _VY, _VZ, _NV = 12 * _SIZE, 13 * _SIZE, 14 * _SIZE, 15 * _SIZE
-_R, _G, _B, _SHADE = 16 * _SIZE, 17 * _SIZE, 18 * _SIZE, 19 * _SIZE
-_ROWS = 20
+_STEP = _SIZE + 24
+_PX, _PY, _PZ = 0 * _STEP, 1 * _STEP, 2 * _STEP
+_NX, _NY, _NZ = 3 * _STEP, 4 * _STEP, 5 * _STEP
+_AR, _AG, _AB = 6 * _STEP, 7 * _STEP, 8 * _STEP
+_ROUGH, _SPEC, _OCC = 9 * _STEP, 10 * _STEP, 11 * _STEP
+_VX, _VY, _VZ, _NV = 12 * _STEP, 13 * _STEP, 14 * _STEP, 15 * _STEP
+_R, _G, _B, _SHADE = 16 * _STEP, 17 * _STEP, 18 * _STEP, 19 * _STEP
+_U, _V, _KEY = 20 * _STEP, 21 * _STEP, 22 * _STEP
+_WEIGHT = 23 * _STEP
+_ROWS = 24
+_FINITE = {"contract", "nsz", "arcp", "reassoc"}
 
 
 class Rendered(NamedTuple):
@@ -50,7 +55,7 @@ class Rendered(NamedTuple):
     face: Int32[np.ndarray, "h w"]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _project(vertices, matrix, pixels, given, scale, near):
     """Where vertices fall in the supersampled picture and one over their depth, 0 for those not deeper than near."""
     n = len(vertices)
@@ -76,7 +81,7 @@ def _project(vertices, matrix, pixels, given, scale, near):
     return xs, ys, keys
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lamp_view(vertices, direction, size):
     """The mesh seen from a lamp, without perspective: positions in the map's pixels, keys larger when nearer to the lamp.
 
@@ -93,7 +98,7 @@ def _lamp_view(vertices, direction, size):
         length = np.sqrt(dx * dx + dz * dz)
         ux, uy, uz = -dz / length, 0.0, dx / length
     axes[0, :3] = (ux, uy, uz)
-    axes[1, :3] = (dy * uz - dz * uy, dz * ux - dx * uz, dx * uy - dy * ux)
+    axes[1, :3] = (uy * dz - uz * dy, uz * dx - ux * dz, ux * dy - uy * dx)
     axes[2, :3] = (dx, dy, dz)
     low = np.full(3, np.inf)
     high = np.full(3, -np.inf)
@@ -123,7 +128,7 @@ def _lamp_view(vertices, direction, size):
     return xs, ys, keys, axes.astype(np.float32), np.float32(1.0 / scale)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width):
     """Per face the gradients on the surface, in texels per metre, of the texture's column and row: [F, 6]."""
     gradients = np.zeros((len(faces), 6), np.float32)
@@ -157,7 +162,7 @@ def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width
     return gradients
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _prepare(block, n):
     """Unit normals and directions to the camera; nothing reflected yet."""
     for i in range(n):
@@ -182,7 +187,7 @@ def _prepare(block, n):
         block[_ROUGH + i] = max(block[_ROUGH + i], np.float32(0.05))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _surroundings(block, n, sh):
     """Add the light of the surroundings: matt by irradiance at n, gloss by the same at the mirrored direction.
 
@@ -201,8 +206,8 @@ def _surroundings(block, n, sh):
         s6 = sh[6, channel]
         s7 = sh[7, channel]
         s8 = sh[8, channel]
-        albedo_row = _AR + channel * _SIZE
-        out_row = _R + channel * _SIZE
+        albedo_row = _AR + channel * _STEP
+        out_row = _R + channel * _STEP
         for i in range(n):
             x = block[_NX + i]
             y = block[_NY + i]
@@ -231,40 +236,49 @@ def _surroundings(block, n, sh):
             block[out_row + i] += block[_SPEC + i] * fresnel * block[_OCC + i] * max(gloss, zero)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _shadow(block, n, direction, shadow_map, axes, texel, bias):
     """How much of the lamp reaches each sample: a 2 x 2 comparison with bilinear weights."""
     size = shadow_map.shape[0]
+    zero = np.float32(0.0)
+    last = np.float32(size - 1.001)
+    dx = direction[0]
+    dy = direction[1]
+    dz = direction[2]
+    ux, uy, uz, u0 = axes[0, 0], axes[0, 1], axes[0, 2], axes[0, 3]
+    vx, vy, vz, v0 = axes[1, 0], axes[1, 1], axes[1, 2], axes[1, 3]
+    kx, ky, kz, k0 = axes[2, 0], axes[2, 1], axes[2, 2], axes[2, 3] + bias
     for i in range(n):
-        nl = block[_NX + i] * direction[0] + block[_NY + i] * direction[1] + block[_NZ + i] * direction[2]
+        nx = block[_NX + i]
+        ny = block[_NY + i]
+        nz = block[_NZ + i]
+        nl = nx * dx + ny * dy + nz * dz
         # Look up from a point lifted off the surface, farther where light grazes it and one texel spans more depth.
-        lift = texel * (np.float32(0.5) + np.float32(1.5) * (np.float32(1.0) - max(nl, np.float32(0.0))))
-        x = block[_PX + i] + lift * block[_NX + i]
-        y = block[_PY + i] + lift * block[_NY + i]
-        z = block[_PZ + i] + lift * block[_NZ + i]
-        u = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z + axes[0, 3]
-        v = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z + axes[1, 3]
-        key = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z + axes[2, 3] + bias
-        u = min(max(u, np.float32(0.0)), np.float32(size - 1.001))
-        v = min(max(v, np.float32(0.0)), np.float32(size - 1.001))
-        column = int(u)
-        row = int(v)
+        lift = texel * (np.float32(2.0) - np.float32(1.5) * max(nl, zero))
+        x = block[_PX + i] + lift * nx
+        y = block[_PY + i] + lift * ny
+        z = block[_PZ + i] + lift * nz
+        block[_U + i] = min(max(ux * x + uy * y + uz * z + u0, zero), last)
+        block[_V + i] = min(max(vx * x + vy * y + vz * z + v0, zero), last)
+        block[_KEY + i] = kx * x + ky * y + kz * z + k0
+    for i in range(n):
+        u = block[_U + i]
+        v = block[_V + i]
+        key = block[_KEY + i]
+        column = np.uint32(u)
+        row = np.uint32(v)
         fu = u - np.float32(column)
         fv = v - np.float32(row)
-        top = np.float32(0.0)
-        bottom = np.float32(0.0)
-        if shadow_map[row, column] <= key:
-            top += np.float32(1.0) - fu
-        if shadow_map[row, column + 1] <= key:
-            top += fu
-        if shadow_map[row + 1, column] <= key:
-            bottom += np.float32(1.0) - fu
-        if shadow_map[row + 1, column + 1] <= key:
-            bottom += fu
+        upper_left = np.float32(shadow_map[row, column] <= key)
+        upper_right = np.float32(shadow_map[row, column + np.uint32(1)] <= key)
+        lower_left = np.float32(shadow_map[row + np.uint32(1), column] <= key)
+        lower_right = np.float32(shadow_map[row + np.uint32(1), column + np.uint32(1)] <= key)
+        top = upper_left + fu * (upper_right - upper_left)
+        bottom = lower_left + fu * (lower_right - lower_left)
         block[_SHADE + i] = top + fv * (bottom - top)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _lamp(block, n, direction, colour, wrap):
     """Add one lamp: matt with wrap per colour, gloss by GGX with Schlick's Fresnel and Hammon's form of Smith's term."""
     one = np.float32(1.0)
@@ -301,8 +315,8 @@ def _lamp(block, n, direction, colour, wrap):
         block[_B + i] += cb * (shade * block[_AB + i] * max((nl + wrap[2]) * wb, zero) * wb + gloss)
 
 
-@njit(cache=True, nogil=True)
-def _flush(block, target, n, rgb, share, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _flush(block, target, n, rgb, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias):
     """Shade the n samples of the block and add them to the picture."""
     _prepare(block, n)
     _surroundings(block, n, sh)
@@ -316,20 +330,23 @@ def _flush(block, target, n, rgb, share, sh, directions, colours, wrap, shadow_i
         _lamp(block, n, directions[lamp], colours[lamp], wrap)
     for i in range(n):
         t = target[i]
-        rgb[t, 0] += block[_R + i] * share
-        rgb[t, 1] += block[_G + i] * share
-        rgb[t, 2] += block[_B + i] * share
+        weight = block[_WEIGHT + i]
+        rgb[t, 0] += block[_R + i] * weight
+        rgb[t, 1] += block[_G + i] * weight
+        rgb[t, 2] += block[_B + i] * weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FINITE)
 def _shade(
     face_map,
+    key_map,
     snapped,
     key,
     faces,
     table,
     vertex_part,
     supersample,
+    merge,
     textured,
     uv,
     layer,
@@ -350,10 +367,18 @@ def _shade(
     depth,
     face,
 ):
-    width = face_map.shape[1] // supersample
+    sample_width = face_map.shape[1]
+    width = sample_width // supersample
     height = face_map.shape[0] // supersample
+    face_row = face_map.reshape(-1)
+    key_row = key_map.reshape(-1)
+    per_pixel = supersample * supersample
+    faces_here = np.empty(per_pixel, np.int32)
+    offsets = np.empty(per_pixel, np.int64)
+    for i in range(per_pixel):
+        offsets[i] = i // supersample * sample_width + i % supersample
     share = np.float32(1.0 / (supersample * supersample))
-    block = np.empty(_ROWS * _SIZE, np.float32)
+    block = np.empty(_ROWS * _STEP, np.float32)
     target = np.empty(_SIZE, np.int64)
     n = 0
     for y in range(height):
@@ -366,18 +391,35 @@ def _shade(
             nearest = np.float32(0.0)
             nearest_face = np.int32(-1)
             nearest_part = np.uint8(NO_PART)
-            for sub in range(supersample * supersample):
-                sy = y * supersample + sub // supersample
-                sx = x * supersample + sub % supersample
-                f = face_map[sy, sx]
+            top_left = (y * supersample) * sample_width + x * supersample
+            for i in range(per_pixel):
+                faces_here[i] = face_row[top_left + offsets[i]]
+            for i in range(per_pixel):
+                f = faces_here[i]
                 if f < 0:
                     continue
-                covered += 1
-                a = faces[f, 0]
-                b = faces[f, 1]
-                c = faces[f, 2]
-                qx = np.int64(sx) << SUBPIXEL_BITS
-                qy = np.int64(sy) << SUBPIXEL_BITS
+                # One point stands for this sample and all later ones that lie on the same surface.
+                members = 1
+                sum_x = i % supersample
+                sum_y = i // supersample
+                k = key_row[top_left + offsets[i]]
+                own = vertex_part[faces[f, 0]]
+                reach = merge * k
+                for j in range(i + 1, per_pixel):
+                    g = faces_here[j]
+                    if g < 0:
+                        continue
+                    if abs(key_row[top_left + offsets[j]] - k) < reach and (g == f or vertex_part[faces[g, 0]] == own):
+                        faces_here[j] = -1
+                        members += 1
+                        sum_x += j % supersample
+                        sum_y += j // supersample
+                covered += members
+                a = np.uint32(faces[f, 0])
+                b = np.uint32(faces[f, 1])
+                c = np.uint32(faces[f, 2])
+                qx = np.int64(x * supersample << SUBPIXEL_BITS) + (sum_x << SUBPIXEL_BITS) // members
+                qy = np.int64(y * supersample << SUBPIXEL_BITS) + (sum_y << SUBPIXEL_BITS) // members
                 ax = np.int64(snapped[a, 0]) - qx
                 ay = np.int64(snapped[a, 1]) - qy
                 bx = np.int64(snapped[b, 0]) - qx
@@ -387,18 +429,21 @@ def _shade(
                 area_a = bx * cy - by * cx
                 area_b = cx * ay - cy * ax
                 area_c = ax * by - ay * bx
-                area = area_a + area_b + area_c
-                wa = np.float32(area_a) * key[a]
-                wb = np.float32(area_b) * key[b]
-                wc = np.float32(area_c) * key[c]
-                total = wa + wb + wc
-                over = np.float32(1.0) / total
+                behind = area_a + area_b + area_c > 0
+                if not behind:
+                    area_a = -area_a
+                    area_b = -area_b
+                    area_c = -area_c
+                # The middle of several samples may lie outside this triangle: take the nearest point inside, nearly.
+                wa = np.float32(max(area_a, 0)) * key[a]
+                wb = np.float32(max(area_b, 0)) * key[b]
+                wc = np.float32(max(area_c, 0)) * key[c]
+                over = np.float32(1.0) / (wa + wb + wc)
                 wa *= over
                 wb *= over
                 wc *= over
-                here = total / np.float32(area)
-                if here > nearest:
-                    nearest = here
+                if k > nearest:
+                    nearest = k
                     nearest_face = f
                     top = a
                     if wb > wa and wb >= wc:
@@ -406,15 +451,29 @@ def _shade(
                     elif wc > wa:
                         top = c
                     nearest_part = vertex_part[top]
-                for k in range(12):
-                    block[k * _SIZE + n] = wa * table[a, k] + wb * table[b, k] + wc * table[c, k]
-                if area > 0:  # seen from behind: the normal belongs to the other side
-                    block[_NX + n] = -block[_NX + n]
-                    block[_NY + n] = -block[_NY + n]
-                    block[_NZ + n] = -block[_NZ + n]
+                at = np.uint64(n)
+                block[_PX + at] = wa * table[a, 0] + wb * table[b, 0] + wc * table[c, 0]
+                block[_PY + at] = wa * table[a, 1] + wb * table[b, 1] + wc * table[c, 1]
+                block[_PZ + at] = wa * table[a, 2] + wb * table[b, 2] + wc * table[c, 2]
+                block[_NX + at] = wa * table[a, 3] + wb * table[b, 3] + wc * table[c, 3]
+                block[_NY + at] = wa * table[a, 4] + wb * table[b, 4] + wc * table[c, 4]
+                block[_NZ + at] = wa * table[a, 5] + wb * table[b, 5] + wc * table[c, 5]
+                block[_AR + at] = wa * table[a, 6] + wb * table[b, 6] + wc * table[c, 6]
+                block[_AG + at] = wa * table[a, 7] + wb * table[b, 7] + wc * table[c, 7]
+                block[_AB + at] = wa * table[a, 8] + wb * table[b, 8] + wc * table[c, 8]
+                block[_ROUGH + at] = wa * table[a, 9] + wb * table[b, 9] + wc * table[c, 9]
+                block[_SPEC + at] = wa * table[a, 10] + wb * table[b, 10] + wc * table[c, 10]
+                block[_OCC + at] = wa * table[a, 11] + wb * table[b, 11] + wc * table[c, 11]
+                if behind:  # seen from behind: the normal belongs to the other side
+                    block[_NX + at] = -block[_NX + at]
+                    block[_NY + at] = -block[_NY + at]
+                    block[_NZ + at] = -block[_NZ + at]
                 if textured and layer[f] >= 0:
-                    _apply_texture(block, n, f, wa, wb, wc, uv, texture[layer[f]], gradients, area > 0)
+                    _apply_texture(
+                        block, at, np.uint32(f), wa, wb, wc, uv, texture, np.uint32(layer[f]), gradients, behind
+                    )
                 target[n] = pixel
+                block[_WEIGHT + at] = np.float32(members) * share
                 n += 1
                 if n == _SIZE:
                     _flush(
@@ -422,7 +481,6 @@ def _shade(
                         target,
                         n,
                         rgb,
-                        share,
                         sh,
                         directions,
                         colours,
@@ -438,32 +496,37 @@ def _shade(
             part[pixel] = nearest_part
             face[pixel] = nearest_face
             depth[pixel] = np.float32(1.0) / nearest if covered else np.float32(np.inf)
-    _flush(block, target, n, rgb, share, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias)
+    _flush(block, target, n, rgb, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias)
 
 
-@njit(cache=True, nogil=True)
-def _apply_texture(block, n, f, wa, wb, wc, uv, texels, gradients, behind):
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True, fastmath=_FINITE)
+def _apply_texture(block, n, f, wa, wb, wc, uv, texels, which, gradients, behind):
     """Multiply the albedo of sample n by the texture and tilt its normal by the slope of the heights."""
-    height, width = texels.shape[:2]
+    height = texels.shape[1]
+    width = texels.shape[2]
     u = (wa * uv[f, 0, 0] + wb * uv[f, 1, 0] + wc * uv[f, 2, 0]) * np.float32(width) - np.float32(0.5)
     v = (np.float32(1.0) - (wa * uv[f, 0, 1] + wb * uv[f, 1, 1] + wc * uv[f, 2, 1])) * np.float32(height)
     v -= np.float32(0.5)
-    left = int(np.floor(u))
-    upper = int(np.floor(v))
-    fu = u - np.float32(left)
-    fv = v - np.float32(upper)
-    left %= width
-    upper %= height
-    right = left + 1 if left + 1 < width else 0
-    lower = upper + 1 if upper + 1 < height else 0
+    column = int(np.floor(u))
+    row = int(np.floor(v))
+    fu = u - np.float32(column)
+    fv = v - np.float32(row)
+    if column < 0 or column >= width:
+        column %= width
+    if row < 0 or row >= height:
+        row %= height
+    left = np.uint32(column)
+    upper = np.uint32(row)
+    right = np.uint32(column + 1 if column + 1 < width else 0)
+    lower = np.uint32(row + 1 if row + 1 < height else 0)
     for k in range(3):
-        above = texels[upper, left, k] + fu * (texels[upper, right, k] - texels[upper, left, k])
-        below = texels[lower, left, k] + fu * (texels[lower, right, k] - texels[lower, left, k])
-        block[_AR + k * _SIZE + n] *= above + fv * (below - above)
-    slope_above = texels[upper, right, 3] - texels[upper, left, 3]
-    slope_below = texels[lower, right, 3] - texels[lower, left, 3]
-    slope_left = texels[lower, left, 3] - texels[upper, left, 3]
-    slope_right = texels[lower, right, 3] - texels[upper, right, 3]
+        above = texels[which, upper, left, k] + fu * (texels[which, upper, right, k] - texels[which, upper, left, k])
+        below = texels[which, lower, left, k] + fu * (texels[which, lower, right, k] - texels[which, lower, left, k])
+        block[np.uint64(_AR + k * _STEP) + n] *= above + fv * (below - above)
+    slope_above = texels[which, upper, right, 3] - texels[which, upper, left, 3]
+    slope_below = texels[which, lower, right, 3] - texels[which, lower, left, 3]
+    slope_left = texels[which, lower, left, 3] - texels[which, upper, left, 3]
+    slope_right = texels[which, lower, right, 3] - texels[which, upper, right, 3]
     along_u = slope_above + fv * (slope_below - slope_above)
     along_v = slope_left + fu * (slope_right - slope_left)
     if behind:  # a bump outside is a dent inside
@@ -507,7 +570,7 @@ def render(
     *,
     supersample: int = 2,
     near: float = 0.01,
-    cull: bool = False,
+    merge: float = 0.02,
     pixels: Float[np.ndarray, "v 2"] | None = None,
 ) -> Rendered:
     """The mesh in this light, seen by this camera, box-filtered from `supersample`^2 samples per pixel.
@@ -534,8 +597,9 @@ def render(
         float(near),
     )
     snapped, key = snap(xs, ys, keys)
+    closed = np.zeros(len(faces), bool) if mesh.closed is None else np.ascontiguousarray(mesh.closed, bool)
     face_map, key_map = empty_maps(height * supersample, width * supersample)
-    fill(snapped, key, faces, cull, face_map, key_map)
+    fill(snapped, key, faces, closed, face_map, key_map)
 
     table = np.empty((len(vertices), 12), np.float32)
     table[:, 0:3] = vertices
@@ -566,7 +630,7 @@ def render(
     for m, lamp in enumerate(casting):
         map_x, map_y, map_keys, axes[m], texels[m] = _lamp_view(vertices, directions[lamp], size)
         map_snapped, map_key = snap(map_x, map_y, map_keys)
-        fill(map_snapped, map_key, faces, False, np.empty((size, size), np.int32), maps[m])
+        fill(map_snapped, map_key, faces, closed, np.empty((size, size), np.int32), maps[m])
 
     count = height * width
     rgb = np.empty((count, 3), np.float32)
@@ -576,12 +640,14 @@ def render(
     face = np.empty(count, np.int32)
     _shade(
         face_map,
+        key_map,
         snapped,
         key,
         faces,
         table,
         part,
         supersample,
+        np.float32(merge),
         textured,
         uv,
         layer,
