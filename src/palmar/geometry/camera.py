@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,11 +31,12 @@ def _inverse_on_table(value: np.ndarray, function, end: float) -> np.ndarray:
     return np.interp(value, function(table), table)
 
 
-def _smallest_positive_root(coefficients: list[float]) -> float:
-    """Of the polynomial with these coefficients, lowest power first; infinity where it has none."""
-    roots = np.polynomial.Polynomial(np.trim_zeros(coefficients, "b") or [1.0]).roots()
-    real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0.0)]
-    return float(real.min(initial=math.inf))
+def _smallest_positive_root(coefficients: Sequence[float] | np.ndarray) -> float:
+    """Of a polynomial with constant term 1, coefficients from the lowest power; infinity where it has none."""
+    inverse = np.roots(coefficients)                           # read from the other end: one over the roots
+    real = inverse.real[np.abs(inverse.imag) < 1e-9 * (1 + np.abs(inverse))]
+    largest = float(real.max(initial=0.0))
+    return 1 / largest if largest > 1e-9 else math.inf         # beyond 1e9 there is nothing to see
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class BrownConrady:
         bottom = np.polynomial.Polynomial([1.0, self.k4, self.k5, self.k6])
         s = np.polynomial.Polynomial([0.0, 1.0])
         slope = (top + 2 * s * top.deriv()) * bottom - 2 * s * top * bottom.deriv()     # of r top / bottom
-        return math.sqrt(min(_smallest_positive_root(list(slope.coef)), _smallest_positive_root(list(bottom.coef))))
+        return math.sqrt(min(_smallest_positive_root(slope.coef), _smallest_positive_root(bottom.coef)))
 
     def _radial(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The radial factor at squared radius s, and its derivative by s."""
