@@ -53,7 +53,7 @@ def colourise(field: Float32[np.ndarray, "n n"], colours: UInt8[np.ndarray, "c 3
     """The field's values 0 to 1 looked up along the colours."""
     at = np.linspace(0, len(colours) - 1, 256)
     table = np.stack([np.interp(at, range(len(colours)), colours[:, c]) for c in range(3)], 1).astype(np.uint8)
-    return table[(np.clip(field, 0, 1) * np.float32(255)).astype(np.uint8)]
+    return np.take(table, (np.clip(field, 0, 1) * np.float32(255)).astype(np.uint8), axis=0)
 
 
 @functools.lru_cache(maxsize=4)
@@ -108,7 +108,7 @@ def cells(rng: Rng, size: int) -> Canvas:
     colours = palette(rng, int(rng.integers(2, 8)))
     chosen = colours[rng.integers(0, len(colours), label.max() + 1)]
     depth = np.float32(rng.uniform(-0.6, 0.6)) * distance / np.float32(size / np.sqrt(count))
-    return _shade(chosen[np.asarray(label)], np.clip(0.9 - depth, 0.2, 1.3).astype(np.float32))
+    return _shade(np.take(chosen, label, axis=0), np.clip(0.9 - depth, 0.2, 1.3).astype(np.float32))
 
 
 def checks(rng: Rng, size: int) -> Canvas:

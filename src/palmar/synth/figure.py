@@ -1,7 +1,8 @@
 """What stands between hand and wall and might be taken for a hand: faces, limbs, skin-coloured and other things.
 
-A figure is a shaded sRGB picture with coverage, uint8 [n, n, 4], to be laid over a background. None shows a hand. Skin
-has the colours of `palmar.synth.skin`, so that colour does not tell hands from the rest. Pure functions of a generator.
+A figure is a shaded sRGB picture, multiplied by its coverage, uint8 [n, n, 4], to be laid over a background. None shows
+a hand. Skin has the colours of `palmar.synth.skin`, so that colour does not tell hands from the rest. Pure functions of a
+generator.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Sheet:
         albedo: Any,
         normal: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     ) -> None:
-        """Paint where `inside`, a signed distance in units of the sheet, is positive. normal: x right, y down, z out."""
+        """Paint where `inside`, a signed distance in units of the sheet, is positive. normal: x, y, z out."""
         weight = np.clip(inside * np.float32(self.size / 2) + np.float32(0.5), 0, 1)
         light = np.float32(1.0)
         gloss = np.float32(0.0)
@@ -96,9 +97,9 @@ class _Sheet:
         self.alpha = np.maximum(self.alpha, weight)
 
     def finish(self) -> Figure:
-        linear = np.clip(self.colour, 0, 1)
+        linear = np.clip(self.colour / np.maximum(self.alpha, np.float32(1e-3))[..., None], 0, 1)
         code = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** np.float32(1 / 2.4) - 0.055)
-        return np.dstack([code * 255 + 0.5, self.alpha * 255 + 0.5]).astype(np.uint8)
+        return np.dstack([code * self.alpha[..., None] * 255 + 0.5, self.alpha * 255 + 0.5]).astype(np.uint8)
 
 
 def _skin_colour(rng: Rng) -> Float32[np.ndarray, " 3"]:
@@ -139,14 +140,14 @@ def bust(rng: Rng, size: int) -> Figure:
         sheet.ellipse(x + side * a * 0.97, y + 0.05, a * 0.14, b * 0.2, tilt, skin * np.float32(0.85))
     sheet.ellipse(x, y, a, b, tilt, _mottled(rng, sheet, skin, 0.4), 1.2)
     middle = x + turn * a  # of the face
-    rose = (skin * np.float32([1.0, 0.75, 0.78])).astype(np.float32)
+    rose = (skin * np.array([1.0, 0.75, 0.78], np.float32)).astype(np.float32)
     for side in (-1, 1):
         sheet.ellipse(middle + side * a * 0.45, y + b * 0.25, a * 0.2, b * 0.12, 0, 0.5 * (skin + rose), 0)
         if rng.random() < 0.9:
             eye = middle + side * a * 0.4
             sheet.ellipse(eye, y - b * 0.08, a * 0.22, b * 0.09, 0, skin * np.float32(0.7), 0)
-            sheet.ellipse(eye, y - b * 0.08, a * 0.16, b * 0.05, 0, np.float32([0.7, 0.7, 0.68]), 0)
-            sheet.ellipse(eye, y - b * 0.08, a * 0.065, b * 0.05, 0, np.float32([0.03, 0.025, 0.02]), 0)
+            sheet.ellipse(eye, y - b * 0.08, a * 0.16, b * 0.05, 0, np.array([0.7, 0.7, 0.68], np.float32), 0)
+            sheet.ellipse(eye, y - b * 0.08, a * 0.065, b * 0.05, 0, np.array([0.03, 0.025, 0.02], np.float32), 0)
         sheet.ellipse(middle + side * a * 0.4, y - b * 0.25, a * 0.24, b * 0.035, side * 0.1, hair_colour, 0)
     sheet.tube([(middle, y - b * 0.1), (middle + turn * 0.1, y + b * 0.25)], [a * 0.08, a * 0.15], skin)
     sheet.ellipse(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -25,8 +25,8 @@ import scipy.fft
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from palmar.errors import PalmarError
+from palmar.synth.draws import Draws
 
-T = TypeVar("T")
 Denoiser = Literal["none", "median", "bilateral"]
 Subsampling = Literal["444", "422", "420"]
 Interpolation = Literal["nearest", "linear", "cubic", "area"]
@@ -131,13 +131,13 @@ class Sensor:
             raise PalmarError(f"Sensor.sample: strength must be 0 or more, got {strength}.")
         if strength == 0:
             return cls()
-        draw = _Draws(rng, strength * (0.5 if coding_free else 1.0), strength)
+        draw = _Faults(rng, strength * (0.5 if coding_free else 1.0), strength)
         size = draw.size
 
-        metered = draw.chance(0.6)
-        stops = draw.normal(0.7) if metered else draw.uniform(-2.0, 1.3)
+        metered = draw.occurs(0.6)
+        stops = draw.spread(0.7) if metered else draw.uniform(-2.0, 1.3)
         metering = draw.uniform(0.3, 1.0) if metered else 0.0
-        white_balance = (math.exp(draw.normal(0.12)), 1.0, math.exp(draw.normal(0.12)))
+        white_balance = (math.exp(draw.spread(0.12)), 1.0, math.exp(draw.spread(0.12)))
         vignette = draw.maybe(0.2, draw.uniform(0.1, 0.7)) * size
         centre = (draw.uniform(0.2, 0.8), draw.uniform(0.2, 0.8))
 
@@ -145,51 +145,51 @@ class Sensor:
         angle = draw.uniform(0.0, math.pi)
         defocus = draw.maybe(0.25, 0.03 * draw.uniform(0.1, 1.0) ** 1.5) * size
 
-        native = math.exp(draw.uniform(math.log(0.3), math.log(3.2))) if draw.chance(0.6) else 1.0
+        native = draw.log_uniform(0.3, 3.2) if draw.occurs(0.6) else 1.0
         native = 1.0 if coding_free else min(native, 1.0) ** size
         native_last = draw.chance(0.5)
         shrink: Interpolation = draw.choose(("area", "area", "area", "linear"))
         enlarge: Interpolation = draw.choose(("linear", "linear", "cubic", "nearest"))
 
         shot = read = grain = 0.0
-        noisy = draw.chance(0.7)
+        noisy = draw.occurs(0.7)
         log_shot = draw.uniform(math.log(1e-4), math.log(0.03 if draw.chance(0.15) else 0.012))
-        log_read = 2.18 * log_shot + 1.20 + draw.normal(0.26)
+        log_read = 2.18 * log_shot + 1.20 + draw.spread(0.26)
         if noisy:
             shot, read = math.exp(log_shot) * size**2, math.exp(log_read) * size**2
             grain = draw.uniform(0.0, 0.8)
-        denoise: Denoiser = draw.choose(("median", "bilateral")) if draw.chance(0.4) else "none"
+        denoise: Denoiser = draw.choose(("median", "bilateral")) if draw.occurs(0.4) else "none"
         chroma_blur = draw.maybe(0.2, draw.uniform(1.0, 3.0))
         unsharp = draw.maybe(0.4, draw.uniform(0.2, 1.5)) * size
         unsharp_sigma = draw.uniform(0.6, 2.0)
 
-        tone = tuple(math.exp(draw.normal(0.35)) for _ in range(_TONE_KNOTS))
+        tone = tuple(math.exp(draw.spread(0.35)) for _ in range(_TONE_KNOTS))
         curve = draw.uniform(0.0, 1.0)
-        if not draw.chance(0.7):
+        if not draw.occurs(0.7):
             tone = ()
         elif curve < 0.3:  # the S of most cameras
             tone = tuple(1.0 + (1.2 * size * curve) * (s - 1.0) for s in (0.3, 1.2, 1.6, 1.2, 0.3))
-        saturation = math.exp(draw.uniform(math.log(0.4), math.log(1.5)) * size) if draw.chance(0.5) else 1.0
+        saturation = math.exp(draw.uniform(math.log(0.4), math.log(1.5)) * size) if draw.occurs(0.5) else 1.0
         saturation = draw.maybe(0.1, 0.0, otherwise=saturation)
         hue = draw.maybe(0.4, draw.uniform(-1.0, 1.0) * math.radians(8.0)) * size
         contrast = 1.0 + draw.maybe(0.4, draw.uniform(-0.35, 0.35)) * size
         brightness = draw.maybe(0.4, draw.uniform(-0.15, 0.15)) * size
         local_contrast = draw.maybe(0.1, draw.uniform(1.0, 3.0)) * size
 
-        jpeg = int(draw.uniform(20, 96)) if draw.chance(0.5) else 0
+        jpeg = int(draw.uniform(20, 96)) if draw.occurs(0.5) else 0
         subsampling: Subsampling = draw.choose(("420", "420", "422", "444"))
         phase = (int(draw.uniform(0, 8)), int(draw.uniform(0, 8)))
-        video_block = draw.choose((8, 16)) if draw.chance(0.2) else 0
+        video_block = draw.choose((8, 16)) if draw.occurs(0.2) else 0
         video_threshold = draw.uniform(2.0, 12.0) * size
-        deblock = draw.chance(0.6, scaled=False)
+        deblock = draw.chance(0.6)
 
-        spectrum = (draw.uniform(0.0, 3.0) * size, draw.uniform(0.1, 0.5) * size) if draw.chance(0.5) else None
-        spectrum_luma = draw.chance(0.75, scaled=False)
-        convolution = draw.choose((3, 5, 7)) if draw.chance(0.1) else 0
-        cutouts = draw.rectangles() if draw.chance(0.2) else ()
+        spectrum = (draw.uniform(0.0, 3.0) * size, draw.uniform(0.1, 0.5) * size) if draw.occurs(0.5) else None
+        spectrum_luma = draw.chance(0.75)
+        convolution = draw.choose((3, 5, 7)) if draw.occurs(0.1) else 0
+        cutouts = draw.rectangles() if draw.occurs(0.2) else ()
         return cls(
             metering=0.0 if coding_free else metering,
-            exposure=2.0 ** (draw.normal(0.4) if coding_free else stops * size),
+            exposure=2.0 ** (draw.spread(0.4) if coding_free else stops * size),
             white_balance=white_balance,
             vignette=0.0 if coding_free else min(vignette, 0.9),
             vignette_centre=centre,
@@ -234,33 +234,26 @@ class Sensor:
         return hidden
 
 
-class _Draws:
-    """Scalar draws from one block of uniform numbers, so that a sensor costs microseconds."""
+class _Faults(Draws):
+    """Draws of a camera's faults. rate scales how often they occur, size how large they are."""
 
     def __init__(self, rng: np.random.Generator, rate: float, size: float) -> None:
-        self.uniforms = iter(rng.random(128).tolist())
+        super().__init__(rng)
         self.rate, self.size = min(rate, 1.0), min(size, 2.0)
 
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * next(self.uniforms)
+    def spread(self, sigma: float) -> float:
+        """Normal, scaled by the size."""
+        return self.normal(sigma) * self.size
 
-    def normal(self, sigma: float) -> float:
-        """Scaled by the strength. Box and Muller."""
-        radius = math.sqrt(-2.0 * math.log(1.0 - next(self.uniforms)))
-        return sigma * self.size * radius * math.cos(2.0 * math.pi * next(self.uniforms))
-
-    def chance(self, p: float, *, scaled: bool = True) -> bool:
-        return next(self.uniforms) < (p * self.rate if scaled else p)
+    def occurs(self, p: float) -> bool:
+        return self.chance(p * self.rate)
 
     def maybe(self, p: float, value: float, *, otherwise: float = 0.0) -> float:
-        return value if self.chance(p) else otherwise
-
-    def choose(self, among: tuple[T, ...]) -> T:
-        return among[int(next(self.uniforms) * len(among))]
+        return value if self.occurs(p) else otherwise
 
     def rectangles(self) -> tuple[tuple[float, float, float, float], ...]:
         found = []
-        for _ in range(1 + int(next(self.uniforms) ** 2 * 6)):
+        for _ in range(1 + int(self.uniform() ** 2 * 6)):
             width, height = self.uniform(0.04, 0.28), self.uniform(0.04, 0.28)
             x, y = self.uniform(-0.1, 1.0), self.uniform(-0.1, 1.0)
             found.append((x, y, x + width, y + height))
