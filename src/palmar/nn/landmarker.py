@@ -33,11 +33,11 @@ class LandmarkerConfig:
     size: int = 128
     """Pixels of a crop's side."""
     stem: int = 16
-    widths: tuple[int, ...] = (32, 64, 128, 192)
+    widths: tuple[int, ...] = (24, 48, 96, 192)
     """Channels at strides 4, 8, 16, 32."""
     blocks: tuple[int, ...] = (1, 2, 2, 1)
     """Residual blocks at those strides."""
-    pyramid: int = 40
+    pyramid: int = 32
     """Channels of the upward path and of the features under the joints."""
     gathered: int = 16
     """Numbers kept of each joint's features."""

@@ -25,7 +25,7 @@ def _smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 @functools.cache
 def surface_masks(model: HandModel) -> dict[str, Float32[np.ndarray, " v"]]:
-    """Per vertex, 0 to 1: palm, back, nail, knuckle, crease, tip, forearm. From the rest geometry of the right hand."""
+    """Per vertex, 0 to 1: palm, back, nail, knuckle, tip, forearm. From the rest geometry of the right hand."""
     v, faces = model.template, model.faces
     normals = np.zeros_like(v)
     corner = v[faces]
@@ -46,7 +46,7 @@ def surface_masks(model: HandModel) -> dict[str, Float32[np.ndarray, " v"]]:
     back_cosine = np.sum(normals * dorsal[dominant], 1)
     back = _smoothstep(back_cosine, -0.15, 0.35)
     masks = {"back": back, "palm": (1 - back) * (1 - _smoothstep(model.behind, 0.0, 0.6))}
-    nail, knuckle, crease, tip = (np.zeros(len(v)) for _ in range(4))
+    nail, knuckle, tip = (np.zeros(len(v)) for _ in range(3))
     for rows in POSE_OF_FINGER:
         last = rows[2]
         own = dominant == last
@@ -60,8 +60,7 @@ def surface_masks(model: HandModel) -> dict[str, Float32[np.ndarray, " v"]]:
         for row in rows:
             near = np.exp(-np.sum((v - joints[row]) ** 2, 1) / (2 * 0.007**2))
             knuckle = np.maximum(knuckle, near * back)
-            crease = np.maximum(crease, np.exp(-np.sum((v - joints[row]) ** 2, 1) / (2 * 0.006**2)) * (1 - back))
-    masks |= {"nail": nail, "knuckle": knuckle, "crease": crease, "tip": tip * (1 - nail), "forearm": model.behind}
+    masks |= {"nail": nail, "knuckle": knuckle, "tip": tip * (1 - nail), "forearm": model.behind}
     return {name: mask.astype(np.float32) for name, mask in masks.items()}
 
 

@@ -1,0 +1,1 @@
+"""Readers of real data sets, each in its native layout."""

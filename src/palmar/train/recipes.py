@@ -1,0 +1,128 @@
+"""The default networks' recipes: which samples, how many, how long. `palmar train` runs these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from palmar.errors import PalmarError
+from palmar.nn.detector import Detector
+from palmar.nn.landmarker import Landmarker
+from palmar.synth.background import Backgrounds
+from palmar.synth.sample import CropSample, FrameSample, crop_sample, frame_sample
+from palmar.train.detector import DetectorLoss
+from palmar.train.landmarker import LandmarkerLoss
+from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.photographs import Kept, load_photographs, photo_crop, photo_frame
+
+MOST_HANDS = 4
+"""Rows of a detector batch's boxes."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run sees. Photographs are adapted to only where folders are given: the weights are then named adapted."""
+
+    seed: int = 1
+    photographs: tuple[Path, ...] = ()
+    """Folders with labels.json; only their split `adapt` is read."""
+    share: float = 0.3
+    """Part of each batch that comes from photographs, where there are any."""
+    strength: float = 0.7
+    """Of the sensor's randomisation at the end of its ramp; 1 needs longer runs than a CPU affords."""
+
+
+LANDMARKER = Recipe("landmarker", seed=1, batch=64, steps=60_000, rate=1e-3, warmup=300)
+DETECTOR = Recipe("detector", seed=1, batch=32, steps=30_000, rate=1e-3, warmup=300)
+
+
+class Batches:
+    """Number of a batch -> its arrays; a pure function of the number, the recipe and the data."""
+
+    def __init__(self, recipe: Recipe, data: Data) -> None:
+        self.recipe, self.data = recipe, data
+        self.kept: list[Kept] = load_photographs(list(data.photographs)) if data.photographs else []
+
+    def from_photographs(self) -> int:
+        return round(self.recipe.batch * self.data.share) if self.kept else 0
+
+    def places(self, number: int) -> list[tuple[bool, int]]:
+        """(from photographs, index of the sample) of every sample of a batch."""
+        real = self.from_photographs()
+        return [(i < real, number * self.recipe.batch + i) for i in range(self.recipe.batch)]
+
+
+class LandmarkerBatches(Batches):
+    def __call__(self, number: int) -> dict[str, np.ndarray]:
+        cv2.setNumThreads(1)
+        strength = self.data.strength * self.recipe.strength(number)
+        samples: list[CropSample] = [
+            photo_crop(self.kept, self.data.seed, index, strength) if real else crop_sample(self.data.seed, index, strength)
+            for real, index in self.places(number)
+        ]
+        stack = lambda name: np.stack([getattr(s, name) for s in samples]).astype(np.float32)  # noqa: E731
+        return {
+            "image": np.stack([s.image for s in samples]),
+            **{name: stack(name) for name in ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")},
+            "has3d": np.array([not real for real, _ in self.places(number)], np.float32),
+            "weight": np.ones(len(samples), np.float32),
+        }
+
+
+class DetectorBatches(Batches):
+    def __init__(self, recipe: Recipe, data: Data, height: int = 160, width: int = 192) -> None:
+        super().__init__(recipe, data)
+        self.height, self.width = height, width
+        self.backgrounds = Backgrounds()
+
+    def __call__(self, number: int) -> dict[str, np.ndarray]:
+        cv2.setNumThreads(1)
+        strength = self.data.strength * self.recipe.strength(number)
+        samples: list[FrameSample] = [
+            photo_frame(self.kept, self.backgrounds, self.data.seed, index, self.height, self.width, strength) if real
+            else frame_sample(self.data.seed, index, self.height, self.width, strength)
+            for real, index in self.places(number)
+        ]
+        b = len(samples)
+        out: dict[str, Any] = {
+            "image": np.stack([_letterboxed(s.image, self.data.seed, index) for s, (_, index) in zip(samples, self.places(number), strict=True)]),
+            "boxes": np.zeros((b, MOST_HANDS, 4), np.float32), "sides": np.zeros((b, MOST_HANDS), np.float32),
+            "directions": np.zeros((b, MOST_HANDS, 2), np.float32), "count": np.zeros(b, np.int64),
+        }
+        for i, s in enumerate(samples):
+            n = min(len(s.boxes), MOST_HANDS)
+            out["boxes"][i, :n], out["sides"][i, :n], out["directions"][i, :n], out["count"][i] = s.boxes[:n], s.sides[:n], s.directions[:n], n
+        return out
+
+
+def _letterboxed(image: np.ndarray, seed: int, index: int) -> np.ndarray:
+    """Sometimes the strip that tracking pads below 4:3 and wider pictures."""
+    if np.random.default_rng((seed, index, 4)).random() < 0.4:
+        image = image.copy()
+        image[144:] = 114
+    return image
+
+
+def run_landmarker(run: Path, data: Data, recipe: Recipe = LANDMARKER, **options: Any) -> Outcome:
+    """Train the landmarker in the folder `run`, or go on where it stands. Options are those of `palmar.train.loop.train`."""
+    return train(Landmarker, LandmarkerLoss(), LandmarkerBatches(recipe, data), recipe, run, **options)
+
+
+def run_detector(run: Path, data: Data, recipe: Recipe = DETECTOR, **options: Any) -> Outcome:
+    """Train the detector in the folder `run`, or go on where it stands. Options are those of `palmar.train.loop.train`."""
+    return train(Detector, DetectorLoss(), DetectorBatches(recipe, data), recipe, run, **options)
+
+
+RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {"landmarker": (run_landmarker, LANDMARKER), "detector": (run_detector, DETECTOR)}
+
+
+def with_steps(recipe: Recipe, steps: int | None) -> Recipe:
+    """The recipe, shortened or lengthened. Raises PalmarError for fewer than one step."""
+    if steps is not None and steps < 1:
+        raise PalmarError(f"steps must be positive, got {steps}.")
+    return recipe if steps is None else replace(recipe, steps=steps)
