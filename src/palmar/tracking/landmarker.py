@@ -1,0 +1,78 @@
+"""What a hand looks like in a crop: keypoints and their doubt, presence, side, pose, shape; all hands of a picture in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from palmar.geometry.crop import Crop
+from palmar.hand.box import hand_box
+
+OUTPUTS = ("keypoints", "sigma", "presence", "side", "rotations", "shape")
+SIZE = 128
+"""Width of a crop as the network sees it, pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """Hands of one picture, one row a crop. Pose is the network's: that of a right hand, in the frame of the crop.
+
+    A left hand is described as its mirror image is: what it is in the camera's frame, `solve.py` says.
+    """
+
+    keypoints: Float[np.ndarray, "n 21 2"]
+    """Pixels of the picture."""
+    sigma: Float[np.ndarray, "n 21"]
+    """Standard deviation per axis, pixels of the picture."""
+    presence: Float[np.ndarray, " n"]
+    """Probability that there is a hand."""
+    side: Float[np.ndarray, " n"]
+    """Probability of a right hand, as the picture shows it."""
+    rotations: Float[np.ndarray, "n 16 3 3"]
+    shape: Float[np.ndarray, "n 10"]
+
+    def __len__(self) -> int:
+        return len(self.presence)
+
+    def __getitem__(self, rows: np.ndarray | slice | list[int]) -> Landmarks:
+        return Landmarks(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @staticmethod
+    def concat(parts: Sequence[Landmarks]) -> Landmarks:
+        """All rows. Needs one part at least."""
+        if len(parts) == 1:
+            return parts[0]
+        return Landmarks(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Landmarks)))
+
+
+def confidence(sigma: Float[np.ndarray, "n 21"], keypoints: Float[np.ndarray, "n 21 2"]) -> Float[np.ndarray, "n 21"]:
+    """Probability that a keypoint lies within a tenth of the longer side of the hand's box of the truth.
+
+    Errors are taken to be Gaussian, alike in x and y, so the distance is Rayleigh distributed: 1 - exp(-r^2 / (2 sigma^2)).
+    """
+    box = hand_box(keypoints)
+    radius = 0.1 * (box[:, 2:] - box[:, :2]).max(1)
+    return -np.expm1(-0.5 * (radius[:, None] / np.maximum(sigma, 1e-9)) ** 2)
+
+
+class Landmarker:
+    """A picture and crops in, `Landmarks` in the picture's pixels out.
+
+    network: a call from crops [n, 128, 128, 3] uint8 to the arrays named in `OUTPUTS`, pixels of the crop.
+    """
+
+    def __init__(self, network: Callable[[np.ndarray], Mapping[str, np.ndarray]]) -> None:
+        self.network = network
+
+    def __call__(self, image: UInt8[np.ndarray, "h w 3"], crops: Sequence[Crop]) -> Landmarks:
+        """One row for each crop. Needs one crop at least; their size must be `SIZE`."""
+        cut = np.empty((len(crops), SIZE, SIZE, 3), np.uint8)
+        for i, crop in enumerate(crops):
+            cut[i] = crop.extract(image)
+        out = {name: value.astype(np.float64) for name, value in self.network(cut).items()}
+        keypoints = np.stack([crop.to_image(points) for crop, points in zip(crops, out["keypoints"], strict=True)])
+        scale = np.array([crop.side / crop.size for crop in crops])
+        return Landmarks(keypoints, out["sigma"] * scale[:, None], out["presence"], out["side"], out["rotations"], out["shape"])
