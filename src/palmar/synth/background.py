@@ -160,7 +160,7 @@ class Backgrounds:
         for k, image in enumerate(extra):
             if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8 or min(image.shape[:2]) < 2:
                 raise PalmarError(
-                    f"Backgrounds: extra[{k}] must be uint8 [h, w, 3] or [h, w, 4], got {image.dtype} {list(image.shape)}."
+                    f"Backgrounds: extra[{k}] must be uint8 [h, w, 3 or 4], got {image.dtype} {list(image.shape)}."
                 )
         self.seed, self.canvases, self.size, self.extra_share = seed, canvases, size, extra_share
         self._extra = tuple(extra)

@@ -108,7 +108,7 @@ def cells(rng: Rng, size: int) -> Canvas:
     colours = palette(rng, int(rng.integers(2, 8)))
     chosen = colours[rng.integers(0, len(colours), label.max() + 1)]
     depth = np.float32(rng.uniform(-0.6, 0.6)) * distance / np.float32(size / np.sqrt(count))
-    return _shade(np.take(chosen, label, axis=0), np.clip(0.9 - depth, 0.2, 1.3).astype(np.float32))
+    return _shade(chosen[label.astype(np.int32)], np.clip(0.9 - depth, 0.2, 1.3).astype(np.float32))
 
 
 def checks(rng: Rng, size: int) -> Canvas:

@@ -1,8 +1,8 @@
 """What stands between hand and wall and might be taken for a hand: faces, limbs, skin-coloured and other things.
 
 A figure is a shaded sRGB picture, multiplied by its coverage, uint8 [n, n, 4], to be laid over a background. None shows
-a hand. Skin has the colours of `palmar.synth.skin`, so that colour does not tell hands from the rest. Pure functions of a
-generator.
+a hand. Skin has the colours of `palmar.synth.skin`, so that colour does not tell hands from the rest. Pure functions of
+a generator.
 """
 
 from __future__ import annotations
