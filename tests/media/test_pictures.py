@@ -13,10 +13,11 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps, PngImagePlugin
+
 from palmar.errors import PalmarError, PalmarWarning
 from palmar.media import read, write_image
 from palmar.media.header import read_header
-from PIL import Image, ImageOps, PngImagePlugin
 
 ORIENTATION, FOCAL_35MM, EXIF = 0x0112, 0xA405, 0x8769
 
@@ -55,8 +56,8 @@ def near(got, want, tolerance):
 
 @pytest.mark.parametrize(("mode", "ending", "tolerance"), [
     ("RGB", "png", 0), ("RGB", "jpg", 3), ("RGB", "bmp", 0), ("RGB", "tiff", 0), ("RGB", "ppm", 0), ("RGB", "webp", 4),
-    ("L", "png", 0), ("L", "jpg", 1), ("L", "bmp", 0), ("L", "tiff", 0), ("1", "png", 0), ("1", "bmp", 0), ("P", "png", 0),
-    ("P", "bmp", 0), ("CMYK", "jpg", 3), ("RGBA", "png", 1), ("LA", "png", 1), ("RGBA", "webp", 4),
+    ("L", "png", 0), ("L", "jpg", 1), ("L", "bmp", 0), ("L", "tiff", 0), ("1", "png", 0), ("1", "bmp", 0),
+    ("P", "png", 0), ("P", "bmp", 0), ("CMYK", "jpg", 3), ("RGBA", "png", 1), ("LA", "png", 1), ("RGBA", "webp", 4),
 ])
 def test_every_kind_looks_as_in_pillow(tmp_path, rgb, mode, ending, tolerance):
     image = Image.fromarray(rgb).convert(mode)
@@ -151,7 +152,8 @@ def test_a_huge_picture_comes_reduced(tmp_path, monkeypatch, ending, limit, fact
     x = np.linspace(0, 255, 801)
     exif = Image.Exif()
     exif[ORIENTATION] = 3
-    path = saved(tmp_path / f"x.{ending}", np.repeat(np.repeat(x.astype(np.uint8)[None, :, None], 3, 2), 190, 0), exif=exif)
+    gradient = np.repeat(np.repeat(x.astype(np.uint8)[None, :, None], 3, 2), 190, 0)
+    path = saved(tmp_path / f"x.{ending}", gradient, exif=exif)
     clip = read(path, fov=90)
     (frame,) = clip.frames
     width = -(-801 // factor)
@@ -250,7 +252,7 @@ def test_a_lower_height_than_promised_is_noticed(tmp_path, rgb):
     data = bytearray(path.read_bytes())
     data[22:26] = struct.pack("<i", 320)
     path.write_bytes(bytes(data))
-    with pytest.raises(PalmarError, match="damaged or cut off|promises"):
+    with pytest.raises(PalmarError, match="promises"):
         only(path)
 
 

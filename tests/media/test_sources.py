@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from palmar.errors import PalmarError, PalmarWarning
 from palmar.geometry.camera import Camera
 from palmar.media import ArrayFrames, read
@@ -106,8 +107,8 @@ def test_a_list_keeps_its_order(tmp_path):
     assert clip.frames.names == (str(tmp_path / "b.png"), str(tmp_path / "a.png"))
 
 
-@pytest.mark.parametrize("case", ["missing", "empty folder", "sub-folders", "texts", "missing in list", "folder in list",
-                                  "text in list", "empty list", "broken"])
+@pytest.mark.parametrize("case", ["missing", "empty folder", "sub-folders", "texts", "missing in list",
+                                  "folder in list", "text in list", "empty list", "broken"])
 def test_nothing_to_read_is_said_in_words(tmp_path, case):
     (tmp_path / "sub").mkdir()
     (tmp_path / "t").mkdir()
@@ -119,7 +120,8 @@ def test_nothing_to_read_is_said_in_words(tmp_path, case):
     source, words = {
         "missing": (tmp_path / "no such", "no such file"), "empty folder": (tmp_path / "e", "empty"),
         "sub-folders": (tmp_path, "sub-folders"), "texts": (tmp_path / "t", r"x\.txt"),
-        "missing in list": ([tmp_path / "no.png"], "no such file"), "folder in list": ([tmp_path / "e"], "folder in a list"),
+        "missing in list": ([tmp_path / "no.png"], "no such file"),
+        "folder in list": ([tmp_path / "e"], "folder in a list"),
         "text in list": ([tmp_path / "t" / "x.txt"], "not a picture"), "empty list": ([], "empty list"),
         "broken": (tmp_path / "b", "none of the 2"),
     }[case]
@@ -128,9 +130,9 @@ def test_nothing_to_read_is_said_in_words(tmp_path, case):
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"fov": 0}, "between 0 and 180"), ({"fov": 180}, "between 0 and 180"), ({"fov": float("nan")}, "between 0 and 180"),
-    ({"fov": 60, "camera": Camera.from_fov(24, 16, 1.0)}, "not both"), ({"fps": 0}, "above 0"), ({"fps": -3}, "above 0"),
-    ({"fps": float("inf")}, "above 0"), ({"stills": True, "fps": 30}, "stills"),
+    ({"fov": 0}, "0 and 180"), ({"fov": 180}, "0 and 180"), ({"fov": float("nan")}, "0 and 180"),
+    ({"fov": 60, "camera": Camera.from_fov(24, 16, 1.0)}, "not both"), ({"fps": 0}, "above 0"),
+    ({"fps": -3}, "above 0"), ({"fps": float("inf")}, "above 0"), ({"stills": True, "fps": 30}, "stills"),
     ({"camera": Camera.from_fov(16, 24, 1.0)}, "16 x 24"),
 ])
 def test_contradictions_are_refused(tmp_path, options, words):
@@ -181,7 +183,8 @@ def test_arrays(tmp_path):
     assert one.time is None
     assert [f.time for f in read(movie, stills=True).frames] == [None] * 3
     assert ArrayFrames([grey(1), grey(2, (30, 30))], None).size is None
-    for bad in (movie.astype(np.float32), movie[..., 0], np.zeros((2, 8, 8, 4), np.uint8), np.zeros((0, 8, 8, 3), np.uint8)):
+    four, none = np.zeros((2, 8, 8, 4), np.uint8), np.zeros((0, 8, 8, 3), np.uint8)
+    for bad in (movie.astype(np.float32), movie[..., 0], four, none):
         with pytest.raises(PalmarError):
             read(bad)
 
@@ -281,9 +284,13 @@ def test_prefetching_is_bounded_and_passes_errors_on():
         threading.Event().wait(0.001)
     assert len(made) <= 6
     got = []
+
+    def drain():
+        for item in items:
+            got.append(item)
+
     with pytest.raises(ValueError, match="at twenty"):
-        while True:
-            got.append(next(items))
+        drain()
     assert got == list(range(1, 21))
     assert closed == [True]
     assert not decoders()

@@ -131,8 +131,8 @@ def _exactly(file: BinaryIO, n: int) -> bytes:
 def _hold(size: int, width: int, height: int, bits: float) -> None:
     """Refuse a header that promises more pixels, of this many bits at least, than the whole file can hold."""
     if size * 8 < width * height * bits:
-        raise _Bad(f"the header promises {width} x {height} pixels, more than {size} bytes can hold; the file is cut off "
-                   f"or damaged")
+        raise _Bad(f"the header promises {width} x {height} pixels, more than {size} bytes can hold; the file is "
+                   f"cut off or damaged")
 
 
 def _tiff_tags(data: bytes) -> dict[int, list[int]]:

@@ -70,8 +70,9 @@ class VideoFrames:
         with _opened(self.path) as (container, stream):
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             self.fps = self._fps or (float(rate) if rate else None)
-            seconds = _stated_seconds(container, stream)
-            guess = round(seconds * self.fps) if seconds and self.fps else None
+            end = _stated_end(container, stream)
+            start = float((stream.start_time or 0) * (stream.time_base or 0))
+            guess = round((end - start) * self.fps) if end and self.fps else None
             self.count: int | None = stream.frames or guess
             self.codec = stream.codec_context.name
         with closing(self._decoded()) as items:
@@ -218,7 +219,16 @@ def _packets(container: Any, stream: Any, account: _Account) -> Iterator[Any]:
 
 
 def _pictures(container: Any, stream: Any, account: _Account) -> Iterator[Any]:
-    """Decoded pictures as the decoder gives them; errors are counted."""
+    """Pictures that decoded without error, as the decoder gives them. Those that it had to guess in part are no better
+    than lost."""
+    for picture in _decode(container, stream, account):
+        if picture.is_corrupt:
+            account.errors += 1
+        else:
+            yield picture
+
+
+def _decode(container: Any, stream: Any, account: _Account) -> Iterator[Any]:
     for packet in _packets(container, stream, account):
         if packet is not None:
             try:
@@ -253,10 +263,10 @@ def _in_order(pictures: Iterator[Any], account: _Account) -> Iterator[Any]:
         yield heapq.heappop(held)[2]
 
 
-def _stated_seconds(container: Any, stream: Any) -> float | None:
-    """How long the file says that its video is."""
+def _stated_end(container: Any, stream: Any) -> float | None:
+    """The time, in seconds, at which the file says that its video ends."""
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
     parts = (stream.metadata.get("DURATION") or "").split(":")
     if len(parts) == 3:
         with suppress(ValueError):
@@ -282,12 +292,12 @@ def _damage(account: _Account, stream: Any, container: Any, given: int) -> str |
         parts.append(f"{account.late} frames whose times do not advance were left out (fps= keeps them)")
     if account.broken_off:
         parts.append("reading was given up after too many damaged places")
-    stated = _stated_seconds(container, stream)
+    stated = _stated_end(container, stream)
     promised = stream.frames or 0
     if promised > account.packets:
         parts.append(f"the file is cut off: it promises {promised} frames and holds {account.packets}")
     elif not promised and stated and account.end is not None and container.format.name.startswith(("matroska", "flv")):
-        reached = (account.end - (stream.start_time or 0)) * tick
+        reached = account.end * tick
         if reached < stated - max(0.5, 0.02 * stated):
             parts.append(f"the file is cut off: it promises {stated:.2f} s and ends at {reached:.2f} s")
     if not parts:
