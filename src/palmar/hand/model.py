@@ -177,9 +177,9 @@ class HandModel:
         flex = flex / np.linalg.norm(flex, axis=-1, keepdims=True)
         sign = 1.0 if self.side == 1 else -1.0
         dorsal = np.cross(flex, along) * -sign                                # out of the back of each bone
-        spread = sign * dorsal * np.array([1.0, 1.0, 1.0, -1.0, -1.0])[:, None, None]
+        spread = dorsal * np.array([1.0, 1.0, 1.0, -1.0, -1.0])[:, None, None]
         palm = np.array([0.0, -1.0, 0.0])
-        spread[0] = sign * np.cross(along[0], palm)
+        spread[0] = np.cross(along[0], palm)
         spread = spread / np.linalg.norm(spread, axis=-1, keepdims=True)
         twist = along.copy() * sign
         twist[0] *= -1.0
