@@ -1,16 +1,19 @@
 """How far a hand can bend: ranges of motion with a source for each number, and what they mean for a pose.
 
-A pose is `angles [..., 5, 3, 3]` in radians: finger (thumb, index, middle, ring, little), joint (proximal to distal: thumb CMC, MCP,
-IP; fingers MCP, PIP, DIP), motion (flexion, abduction, twist). Zero is the rest hand: flat, fingers slightly spread.
-Flexion > 0 bends to the palm; abduction > 0 spreads away from the middle finger (the middle finger's: to the thumb's side);
-at the thumb's CMC flexion leads across the palm, abduction out of its plane, twist > 0 turns the pulp to the fingers.
+A pose is `angles [..., 5, 3, 3]` in radians: finger (thumb, index, middle, ring, little), joint (proximal to distal:
+thumb CMC, MCP, IP; fingers MCP, PIP, DIP), motion (flexion, abduction, twist). Zero is the rest hand: flat, fingers
+slightly spread. Flexion > 0 bends to the palm; abduction > 0 spreads away from the middle finger (the middle finger's:
+to the thumb's side); at the thumb's CMC flexion leads across the palm, abduction out of its plane, twist > 0 turns the
+pulp to the fingers.
 
 Four rules make the set of possible poses:
 1. every angle within its range, `ACTIVE` (what a hand's own muscles reach) or `LAX` (pushed, or a very mobile hand);
-2. a finger's abduction range shrinks linearly with the flexion of its MCP, to a fifth at 90 degrees (collateral ligaments tighten);
+2. a finger's abduction range shrinks linearly with the flexion of its MCP, to a fifth at 90 degrees (collateral
+ligaments tighten);
 3. neighbouring fingers open no wider than the anatomy table's maximum, and cross no further than `CROSSING`.
 4. the thumb's metacarpal rises no further from the palm than `RISE`.
-All four are convex, so a straight line between two possible poses stays possible: motions are interpolated angle by angle.
+All four are convex, so a straight line between two possible poses stays possible: motions are interpolated angle by
+angle.
 """
 
 from __future__ import annotations
@@ -33,12 +36,12 @@ Key = tuple[str, str, str]
 """Finger, joint, motion."""
 
 SOURCES: Mapping[str, str] = {
-    "e-hand": "e-Hand, Normal Range of Motion Reference Values, www.e-hand.com/nor/nor002.htm (typical active range)",
-    "model": "musculoskeletal hand model derived from AnyBody's, bone fractions after Buchholz 1992 (joint limits of its code)",
-    "barakat": "Barakat, Field, Taylor 2013, The range of movement of the thumb, Hand 8: 179-182 (100 persons, abstract)",
-    "cooney": "Cooney et al. 1981, The kinesiology of the thumb trapeziometacarpal joint, J Bone Joint Surg Am 63: 1371-81 (abstract)",
-    "clinic": "textbook range of examination: PIP 110 to 120, DIP 70 to 90, passive MCP extension 30 to 45 and more",
-    "spread": "Chatzioglou, Pinar, Govsa 2024, Anat Cell Biol 57: 172-182 (51 persons, angles of maximum abduction, abstract)",
+    "e-hand": "e-Hand, Normal Range of Motion Reference Values, e-hand.com/nor/nor002.htm (typical active range)",
+    "model": "musculoskeletal hand model derived from AnyBody's, bones after Buchholz 1992 (the limits in its code)",
+    "barakat": "Barakat, Field, Taylor 2013, The range of movement of the thumb, Hand 8: 179 (100 persons, abstract)",
+    "cooney": "Cooney et al. 1981, Kinesiology of the thumb trapeziometacarpal joint, JBJS Am 63: 1371 (19 persons)",
+    "clinic": "textbook ranges of examination: PIP 110 to 120, DIP 70 to 90, passive MCP extension 30 to 45 and more",
+    "spread": "Chatzioglou, Pinar, Govsa 2024, Anat Cell Biol 57: 172 (51 persons, angles of maximum abduction)",
     "hinge": "a hinge: neither table gives it this motion",
     "ours": "our own choice, stated in `why`",
 }
@@ -65,7 +68,7 @@ def _finger(name: str, abduction: float) -> dict[Key, Range]:
 
 ACTIVE: Mapping[Key, Range] = {
     ("thumb", "cmc", "flexion"): Range(-20, 45, "model", "e-Hand: radial abduction from contact to 60, and 45 at rest"),
-    ("thumb", "cmc", "abduction"): Range(-45, 20, "e-hand", "palmar abduction from contact (42 at rest); its upper end by `RISE`"),
+    ("thumb", "cmc", "abduction"): Range(-45, 20, "e-hand", "palmar abduction from contact, 42 at rest; see `RISE`"),
     ("thumb", "cmc", "twist"): Range(-5, 12, "cooney", "17 in all, most of it pronation"),
     ("thumb", "mcp", "flexion"): Range(-10, 60, "model", "e-Hand: 10 hyperextension, 55; Barakat: 8, 60"),
     ("thumb", "mcp", "abduction"): Range(-10, 10, "model"),
@@ -83,7 +86,7 @@ LAX: Mapping[Key, Range] = {
     **ACTIVE,
     ("thumb", "mcp", "flexion"): Range(-15, 70, "barakat", "extremes of 100 persons"),
     ("thumb", "ip", "flexion"): Range(-45, 90, "barakat", "extremes of 100 persons: the hitchhiker's thumb"),
-    **{(f, "mcp", "flexion"): Range(-45, 95, "e-hand", "45 hyperextension; 5 more flexion by pressing: ours") for f in FINGERS[1:]},
+    **{(f, "mcp", "flexion"): Range(-45, 95, "e-hand", "5 more flexion by pressing: ours") for f in FINGERS[1:]},
     **{(f, "pip", "flexion"): Range(-8, 120, "clinic", "8 backwards in mobile hands: ours") for f in FINGERS[1:]},
     **{(f, "dip", "flexion"): Range(-10, 90, "clinic", "10 backwards in mobile hands: ours") for f in FINGERS[1:]},
 }
@@ -91,7 +94,8 @@ LAX: Mapping[Key, Range] = {
 
 
 class Spread(NamedTuple):
-    """Degrees between the rays of two neighbouring fingers, seen on a flat hand: at rest, at most (mean and SD of persons)."""
+    """Degrees between the rays of two neighbouring fingers, seen on a flat hand: at rest, at most (mean and SD of
+    persons)."""
 
     rest: float
     mean: float
@@ -103,21 +107,27 @@ SPREAD: Mapping[tuple[str, str], Spread] = {
     ("middle", "ring"): Spread(9.8, 14.3, 2.3),
     ("ring", "little"): Spread(7.8, 32.1, 7.0),
 }
-"""Maxima: source "spread"; an angle up to mean + 2 SD counts as possible. Rest: proximal phalanges of the hand model's template."""
+"""Maxima: source "spread"; an angle up to mean + 2 SD counts as possible. Rest: proximal phalanges of the hand model's
+template."""
 
 CROSSING = 18.0
-"""Degrees by which a finger may cross its neighbour, seen on a flat hand. Ours: enough for index over middle, the R of finger spelling."""
+"""Degrees by which a finger may cross its neighbour, seen on a flat hand. Ours: enough for index over middle, the R of
+finger spelling."""
 
-RISE = 20.0
-"""Degrees: CMC abduction + `RISE_PER_FLEXION` x CMC flexion stay below it, about 61 of palmar abduction (source "barakat", 50 to 71)."""
+RISE = 29.0
+"""Degrees: CMC abduction + `RISE_PER_FLEXION` x CMC flexion stay below it, about 71 of palmar abduction (source
+"barakat", most of 100 persons)."""
 RISE_PER_FLEXION = 0.5
-"""How much the thumb's metacarpal leaves the palm's plane per degree of CMC flexion, whose axis is oblique. From the hand model."""
+"""How much the thumb's metacarpal leaves the palm's plane per degree of CMC flexion, whose axis is oblique. From the
+hand model."""
 
 ABDUCTION_AT_90 = 0.2
-"""The share of its abduction range that a finger keeps at 90 degrees of MCP flexion. The clinic says none actively; a rest is passive."""
+"""The share of its abduction range that a finger keeps at 90 degrees of MCP flexion. The clinic says none actively; a
+rest is passive."""
 
 DIP_PER_PIP = 2 / 3
-"""How much the DIP follows the PIP: the usual assumption of hand models; persons differ, and a pressed fingertip breaks it."""
+"""How much the DIP follows the PIP: the usual assumption of hand models; persons differ, and a pressed fingertip breaks
+it."""
 
 _TOWARDS_THUMB = np.array([1.0, 1.0, -1.0, -1.0])
 """Sign that turns the abduction of index, middle, ring and little into an angle towards the thumb's side."""
@@ -146,13 +156,15 @@ _MIN_SPREAD = np.full(3, -np.radians(CROSSING))
 
 
 def bounds(*, lax: bool = False) -> tuple[Float[np.ndarray, "5 3 3"], Float[np.ndarray, "5 3 3"]]:
-    """Lowest and highest value of every angle in radians, each taken alone. Read-only. `lax` for `LAX` instead of `ACTIVE`."""
+    """Lowest and highest value of every angle in radians, each taken alone. Read-only. `lax` for `LAX` instead of
+    `ACTIVE`."""
     box = _LAX if lax else _ACTIVE
     return box.low, box.high
 
 
 def abduction_share(mcp_flexion: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """The share of its abduction range that a finger has left at this flexion (radians): 1 up to 0, `ABDUCTION_AT_90` from 90 degrees."""
+    """The share of its abduction range that a finger has left at this flexion (radians): 1 up to 0, `ABDUCTION_AT_90`
+    from 90 degrees."""
     return np.interp(mcp_flexion, (0.0, np.pi / 2), (1.0, ABDUCTION_AT_90))
 
 
@@ -162,7 +174,8 @@ def dip_from_pip(pip_flexion: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, 
 
 
 def spread(angles: Float[np.ndarray, "*batch 5 3 3"]) -> Float[np.ndarray, "*batch 3"]:
-    """Angle in radians between neighbouring fingers (index-middle, middle-ring, ring-little) as if laid on a table; < 0 is crossed."""
+    """Angle in radians between neighbouring fingers (index-middle, middle-ring, ring-little) as if laid on a table; < 0
+    is crossed."""
     side = _TOWARDS_THUMB * angles[..., 1:, 0, 1]
     return _REST_SPREAD + side[..., :-1] - side[..., 1:]
 
@@ -183,8 +196,8 @@ def inside(
 def clip(angles: Float[np.ndarray, "*batch 5 3 3"], *, lax: bool = False) -> Float[np.ndarray, "*batch 5 3 3"]:
     """A possible pose near the given one; a possible pose comes back equal.
 
-    Each angle goes to its range first; then abduction gives way, from the middle finger outwards, to flexion and to the neighbour.
-    NaN stays NaN.
+    Each angle goes to its range first; then abduction gives way, from the middle finger outwards, to flexion and to the
+    neighbour. NaN stays NaN.
     """
     low, high = bounds(lax=lax)
     angles = _between(angles, low, high)
