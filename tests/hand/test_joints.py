@@ -18,8 +18,10 @@ def test_there_and_back(name):
     assert np.isnan(back[:, ~known]).all()
 
 
-@pytest.mark.parametrize(("name", "weighted", "squares"), [
-    ("mano", 2294, 2870), ("interhand", 2610, 2870), ("rhd", 2820, 2870), ("webxr", 3450, 4150)])
+@pytest.mark.parametrize(
+    ("name", "weighted", "squares"),
+    [("mano", 2294, 2870), ("interhand", 2610, 2870), ("rhd", 2820, 2870), ("webxr", 3450, 4150)],
+)
 def test_published_checksums(name, weighted, squares):
     index = np.array(ORDERS[name].to_palmar)
     assert (np.arange(21) * index).sum() == weighted
@@ -29,13 +31,78 @@ def test_published_checksums(name, weighted, squares):
 def test_mano_example():
     x = np.arange(100, 121)[:, None].astype(float)
     ours = convert(x, "mano", "palmar")[:, 0]
-    assert ours.tolist() == [100, 113, 114, 115, 116, 101, 102, 103, 117, 104, 105, 106, 118, 110, 111, 112, 119, 107, 108, 109, 120]
+    assert ours.tolist() == [
+        100,
+        113,
+        114,
+        115,
+        116,
+        101,
+        102,
+        103,
+        117,
+        104,
+        105,
+        106,
+        118,
+        110,
+        111,
+        112,
+        119,
+        107,
+        108,
+        109,
+        120,
+    ]
 
 
 def test_mano_to_interhand_and_umetrack():
     x = np.arange(21)[:, None].astype(float)
-    assert convert(x, "mano", "interhand")[:, 0].tolist() == [16, 15, 14, 13, 17, 3, 2, 1, 18, 6, 5, 4, 19, 12, 11, 10, 20, 9, 8, 7, 0]
-    assert convert(x, "mano", "umetrack")[:, 0].tolist() == [16, 17, 18, 19, 20, 0, 14, 15, 1, 2, 3, 4, 5, 6, 10, 11, 12, 7, 8, 9]
+    assert convert(x, "mano", "interhand")[:, 0].tolist() == [
+        16,
+        15,
+        14,
+        13,
+        17,
+        3,
+        2,
+        1,
+        18,
+        6,
+        5,
+        4,
+        19,
+        12,
+        11,
+        10,
+        20,
+        9,
+        8,
+        7,
+        0,
+    ]
+    assert convert(x, "mano", "umetrack")[:, 0].tolist() == [
+        16,
+        17,
+        18,
+        19,
+        20,
+        0,
+        14,
+        15,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        10,
+        11,
+        12,
+        7,
+        8,
+        9,
+    ]
 
 
 def test_bones_and_carriers_agree():

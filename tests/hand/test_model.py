@@ -78,7 +78,7 @@ def test_asset_is_a_closed_outward_mesh_of_plain_weights(right):
     for model in (right, right.mirrored()):
         t = model.template[model.faces]
         volume = np.einsum("ij,ij->i", t[:, 0], np.cross(t[:, 1], t[:, 2])).sum() / 6
-        assert 2e-4 < volume < 6e-4                                              # a hand and a wrist's stub: 200 to 600 cm3
+        assert 2e-4 < volume < 6e-4  # a hand and a wrist's stub: 200 to 600 cm3
     np.testing.assert_allclose(right.weights.sum(1), 1.0, atol=1e-9)
     for regressor in (right.joint_regressor, right.landmark_regressor, right.palm_regressor):
         np.testing.assert_allclose(regressor.sum(1), 1.0, atol=1e-6)
@@ -91,26 +91,31 @@ def test_asset_is_a_closed_outward_mesh_of_plain_weights(right):
 def test_rest_frame(right):
     joints = right.shaped(np.zeros(10)).posed(np.tile(np.eye(3), (16, 1, 1))).joints()
     np.testing.assert_allclose((right.joint_regressor @ right.template)[0], 0, atol=5e-4)
-    assert (joints[[8, 12, 16, 20], 0] < -0.11).all()                            # fingers towards -x
-    assert joints[2, 2] > 0.02                                                  # the thumb on the +z side
-    assert joints[4, 1] < -0.01                                                 # which faces the palm's side, -y
+    assert (joints[[8, 12, 16, 20], 0] < -0.11).all()  # fingers towards -x
+    assert joints[2, 2] > 0.02  # the thumb on the +z side
+    assert joints[4, 1] < -0.01  # which faces the palm's side, -y
 
 
 def test_size_against_ansur(right):
-    """Length and breadth over the shape population against ANSUR II: men 193 +- 10 and 88 +- 4, women 181 +- 10 and 78 +- 4 mm."""
+    """Length and breadth over the shape population against ANSUR II: men 193 +- 10 and 88 +- 4, women 181 +- 10 and 78
+    +- 4 mm."""
     rng = np.random.default_rng(3)
     shape = rng.normal(size=(400, 10))
     vertices = right.shaped(shape).vertices()
     hand = right.behind == 0
     length = -vertices[:, hand, 0].min(1)
-    assert 0.165 < length.mean() < 0.190                                        # one person in five is a child
-    knuckles = (vertices[:, :, 0] < -0.45 * length[:, None]) & (vertices[:, :, 0] > -0.60 * length[:, None]) & (right.weights[:, 13:].sum(1) < 0.2)
+    assert 0.165 < length.mean() < 0.190  # one person in five is a child
+    knuckles = (
+        (vertices[:, :, 0] < -0.45 * length[:, None])
+        & (vertices[:, :, 0] > -0.60 * length[:, None])
+        & (right.weights[:, 13:].sum(1) < 0.2)
+    )
     z = vertices[..., 2]
     breadth = np.where(knuckles, z, -9).max(1) - np.where(knuckles, z, 9).min(1)
-    assert 0.41 < (breadth / length).mean() < 0.51                              # ANSUR: 0.457 men, 0.432 women, P1 to P99 0.38 to 0.51
+    assert 0.41 < (breadth / length).mean() < 0.51  # ANSUR: 0.457 men, 0.432 women, P1 to P99 0.38 to 0.51
     order = right.shape_directions.reshape(-1, 10)
     energy = (order**2).sum(0)
-    assert (np.diff(energy) <= 1e-9).all()                                      # ordered by variance
+    assert (np.diff(energy) <= 1e-9).all()  # ordered by variance
 
 
 def test_tips_lie_at_the_finger_ends(right):
@@ -132,7 +137,7 @@ def test_flexion_bends_to_the_palm(right, finger):
     if finger:
         assert joints[tip, 1] < rest[tip, 1] - 0.02
     else:
-        assert joints[tip, 2] < rest[tip, 2] - 0.02                             # the thumb moves across the palm
+        assert joints[tip, 2] < rest[tip, 2] - 0.02  # the thumb moves across the palm
     others = [i for i in range(21) if not 4 * finger < i <= 4 * finger + 4]
     np.testing.assert_allclose(joints[others], rest[others], atol=1e-12)
 
@@ -145,7 +150,7 @@ def test_abduction_spreads(right):
     rest = right.shaped(np.zeros(10)).posed(right.rotations_from_angles(angles * 0)).joints()[tips, 2]
     assert spread[0] > rest[0] + 0.01
     assert spread[2] < rest[2] - 0.01
-    assert spread[3] < rest[3] - 0.007                                          # 5 cm of little finger, 0.2 rad
+    assert spread[3] < rest[3] - 0.007  # 5 cm of little finger, 0.2 rad
 
 
 def test_left_hand_is_the_mirror_image(right):
@@ -157,14 +162,20 @@ def test_left_hand_is_the_mirror_image(right):
     np.testing.assert_allclose(theirs.skin(), mirror_points(ours.skin()), atol=1e-12)
     np.testing.assert_allclose(theirs.joints(), mirror_points(ours.joints()), atol=1e-12)
     angles = rng.normal(0, 0.3, (5, 3, 3))
-    np.testing.assert_allclose(left.rotations_from_angles(angles), mirror_rotmats(right.rotations_from_angles(angles)), atol=1e-12)
+    np.testing.assert_allclose(
+        left.rotations_from_angles(angles), mirror_rotmats(right.rotations_from_angles(angles)), atol=1e-12
+    )
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-3, 3), min_size=3, max_size=3))
 def test_mirror_of_vectors_and_matrices_agree_and_undo_themselves(vector):
     rotvec = np.array(vector)
-    np.testing.assert_allclose(Rotation.from_rotvec(mirror_rotvecs(rotvec)).as_matrix(), mirror_rotmats(Rotation.from_rotvec(rotvec).as_matrix()), atol=1e-9)
+    np.testing.assert_allclose(
+        Rotation.from_rotvec(mirror_rotvecs(rotvec)).as_matrix(),
+        mirror_rotmats(Rotation.from_rotvec(rotvec).as_matrix()),
+        atol=1e-9,
+    )
     np.testing.assert_array_equal(mirror_points(mirror_points(rotvec)), rotvec)
 
 
@@ -176,7 +187,7 @@ def test_palm_bones_at_rest_change_nothing_and_bent_do(right):
     np.testing.assert_allclose(still.skin(), shaped.posed(rotations).skin(), atol=1e-12)
     bent = shaped.posed(rotations, palm=np.tile(Rotation.from_rotvec([0.0, 0, 0.3]).as_matrix(), (4, 1, 1)))
     assert np.abs(bent.joints()[[8, 12, 16, 20]] - still.joints()[[8, 12, 16, 20]]).max() > 0.01
-    np.testing.assert_allclose(bent.joints()[:5], still.joints()[:5], atol=1e-12)     # the thumb has no palm bone
+    np.testing.assert_allclose(bent.joints()[:5], still.joints()[:5], atol=1e-12)  # the thumb has no palm bone
 
 
 def test_too_many_shape_coefficients(right):

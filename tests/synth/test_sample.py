@@ -8,7 +8,6 @@ pytest.importorskip("numba")
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel
 from palmar.render import Light, render
-from palmar.synth import sample as world
 from palmar.synth.anatomy import bend_wrist, stub_ring, surface_masks
 from palmar.synth.sample import crop_sample, frame_sample
 from palmar.synth.scene import ARM, CLOTH, THING, place_hand, sample_thing
@@ -133,7 +132,9 @@ def test_wrist_bends_only_behind_it():
     front = model.behind == 0
     np.testing.assert_array_equal(bent[front], model.template[front])
     ring = stub_ring(model)
-    np.testing.assert_allclose(bent[ring], model.template[ring] @ rotmat_from_rotvec(np.array([0.0, 0.0, 0.5])).T, atol=1e-12)
+    np.testing.assert_allclose(
+        bent[ring], model.template[ring] @ rotmat_from_rotvec(np.array([0.0, 0.0, 0.5])).T, atol=1e-12
+    )
 
 
 def test_arms_and_things_are_labelled():

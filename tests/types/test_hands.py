@@ -62,12 +62,15 @@ def test_columns_cannot_be_changed_and_do_not_alias():
         hands.frame = frame  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("column", "value", "words"), [
-    ("box", np.zeros((3, 3)), r"Hands.box: expected shape \(3, 4\), got \(3, 3\)"),
-    ("joints", np.zeros((2, 21, 3)), r"expected shape \(3, 21, 3\), got \(2, 21, 3\)"),
-    ("side", np.array([0, 1, 2]), "expected 0 .left. or 1 .right., got 2"),
-    ("score", None, "required"),
-])
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("box", np.zeros((3, 3)), r"Hands.box: expected shape \(3, 4\), got \(3, 3\)"),
+        ("joints", np.zeros((2, 21, 3)), r"expected shape \(3, 21, 3\), got \(2, 21, 3\)"),
+        ("side", np.array([0, 1, 2]), "expected 0 .left. or 1 .right., got 2"),
+        ("score", None, "required"),
+    ],
+)
 def test_a_wrong_column_is_named(column, value, words):
     with pytest.raises(PalmarError, match=words):
         some(3).with_columns(**{column: value})

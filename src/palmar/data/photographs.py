@@ -1,9 +1,9 @@
 """Photographs with a `labels.json` beside them: the layout that `palmar bench real` and adaptation read.
 
-A folder holds `labels.json`, a list of entries `{"image": "images/a.jpg", "split": "adapt" | "evaluate", "hands": [{"box":
-[x0, y0, x1, y1], ...}], "mediapipe": [{"side": "left" | "right", "score": s, "keypoints": [[x, y] x 21], "joints":
-[[x, y, z] x 21]}]}`. `hands` are boxes drawn by people, `mediapipe` another tracker's opinion (joints in metres,
-hand-centred, axes as the camera's); either may be missing. Other keys are kept out.
+A folder holds `labels.json`, a list of entries `{"image": "images/a.jpg", "split": "adapt" | "evaluate", "hands":
+[{"box": [x0, y0, x1, y1], ...}], "mediapipe": [{"side": "left" | "right", "score": s, "keypoints": [[x, y] x 21],
+"joints": [[x, y, z] x 21]}]}`. `hands` are boxes drawn by people, `mediapipe` another tracker's opinion (joints in
+metres, hand-centred, axes as the camera's); either may be missing. Other keys are kept out.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Photograph:
 
 
 def read_photographs(folder: str | Path, split: str | None = None) -> list[Photograph]:
-    """The pictures of a folder, those of one split where it is named. Raises PalmarError for a missing or malformed labels.json,
-    and for entries that lead out of the folder."""
+    """The pictures of a folder, those of one split where it is named. Raises PalmarError for a missing or malformed
+    labels.json, and for entries that lead out of the folder."""
     folder = Path(folder)
     file = folder / "labels.json"
     if not file.is_file():
@@ -66,16 +66,25 @@ def read_photographs(folder: str | Path, split: str | None = None) -> list[Photo
             if not path.is_relative_to(folder.resolve()):
                 raise PalmarError(f"{file}: entry {number} leads out of the folder ({entry['image']}).")
             photo = Photograph(
-                path=path, split=str(entry.get("split", "")),
+                path=path,
+                split=str(entry.get("split", "")),
                 boxes=np.array([hand["box"] for hand in entry.get("hands", [])], np.float32).reshape(-1, 4),
                 opinions=tuple(
-                    Opinion({"left": 0, "right": 1}[o["side"]], float(o["score"]),
-                            np.array(o["keypoints"], np.float32).reshape(21, 2), np.array(o["joints"], np.float32).reshape(21, 3))
-                    for o in entry.get("mediapipe", [])),
-                has_boxes="hands" in entry, group=str(entry.get("scene", entry.get("digit", ""))),
+                    Opinion(
+                        {"left": 0, "right": 1}[o["side"]],
+                        float(o["score"]),
+                        np.array(o["keypoints"], np.float32).reshape(21, 2),
+                        np.array(o["joints"], np.float32).reshape(21, 3),
+                    )
+                    for o in entry.get("mediapipe", [])
+                ),
+                has_boxes="hands" in entry,
+                group=str(entry.get("scene", entry.get("digit", ""))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as err:
-            raise PalmarError(f"{file}: entry {number} is not a labelled picture ({type(err).__name__}: {err}).") from err
+            raise PalmarError(
+                f"{file}: entry {number} is not a labelled picture ({type(err).__name__}: {err})."
+            ) from err
         if split is None or photo.split == split:
             out.append(photo)
     return out

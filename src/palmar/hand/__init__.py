@@ -5,6 +5,17 @@ from palmar.hand.mirror import mirror_points, mirror_rotmats, mirror_rotvecs
 from palmar.hand.model import HandModel, PosedHand, ShapedHand
 
 __all__ = [
-    "BONES", "FINGERS", "JOINTS", "ORDERS", "PARENTS", "TIPS", "HandModel", "PosedHand", "ShapedHand", "convert",
-    "mirror_points", "mirror_rotmats", "mirror_rotvecs",
+    "BONES",
+    "FINGERS",
+    "JOINTS",
+    "ORDERS",
+    "PARENTS",
+    "TIPS",
+    "HandModel",
+    "PosedHand",
+    "ShapedHand",
+    "convert",
+    "mirror_points",
+    "mirror_rotmats",
+    "mirror_rotvecs",
 ]

@@ -14,16 +14,12 @@ import numpy as np
 from palmar.errors import PalmarError, one_of
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
-JOINTS = ("wrist",) + tuple(
-    f"{finger}_{joint}"
-    for finger in FINGERS
-    for joint in (("cmc", "mcp", "ip", "tip") if finger == "thumb" else ("mcp", "pip", "dip", "tip"))
-)
+JOINTS = ("wrist", *tuple(f"{finger}_{joint}" for finger in FINGERS for joint in (("cmc", "mcp", "ip", "tip") if finger == "thumb" else ("mcp", "pip", "dip", "tip"))))
 PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
 BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
 TIPS = (4, 8, 12, 16, 20)
 
-MANO_JOINTS = ("wrist",) + tuple(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3))
+MANO_JOINTS = ("wrist", *tuple(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3)))
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 POSE_OF_FINGER = ((13, 14, 15), (1, 2, 3), (4, 5, 6), (10, 11, 12), (7, 8, 9))
 """Rows of `pose` (MANO tree order) of thumb, index, middle, ring, little, proximal to distal."""
@@ -33,7 +29,8 @@ BONE_OF_JOINT = (0, 13, 14, 15, 15, 1, 2, 3, 3, 4, 5, 6, 6, 10, 11, 12, 12, 7, 8
 
 @dataclass(frozen=True)
 class Order:
-    """A foreign joint order of one hand. `count` joints; `to_palmar[i]` is their index of our joint i, or -1 where they have none."""
+    """A foreign joint order of one hand. `count` joints; `to_palmar[i]` is their index of our joint i, or -1 where
+    they have none."""
 
     count: int
     to_palmar: tuple[int, ...]
@@ -67,9 +64,15 @@ ORDERS: Mapping[str, Order] = {
     ),
     "mano": Order(21, _MANO21, "16 tree joints, then tips thumb to little"),
     "ho3d": Order(21, _MANO21, "OpenGL axes"),
-    "interhand": Order(21, (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16), "one hand; left is offset by 21"),
+    "interhand": Order(
+        21, (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16), "one hand; left is offset by 21"
+    ),
     "rhd": Order(21, (0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17), "one hand"),
-    "webxr": Order(25, (0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23, 24), "finger metacarpals have no counterpart"),
+    "webxr": Order(
+        25,
+        (0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23, 24),
+        "finger metacarpals have no counterpart",
+    ),
     "umetrack": Order(20, (5, -1, 6, 7, 0, 8, 9, 10, 1, 11, 12, 13, 2, 14, 15, 16, 3, 17, 18, 19, 4), "no thumb CMC"),
 }
 

@@ -1,4 +1,5 @@
-"""The one mirror rule. A left hand is the right hand's reflection x -> -x in the hand frame; joints are never permuted."""
+"""The one mirror rule. A left hand is the right hand's reflection x -> -x in the hand frame; joints are never
+permuted."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
 """The parametric hand: template, shape directions, forward kinematics and linear blend skinning.
 
-    model = HandModel.default()                                  # right hand; .mirrored() is the left one
-    shaped = model.shaped(shape)                                 # HandModel  -> ShapedHand   (joints at rest, no pose yet)
-    posed = shaped.posed(rotations, translation)                 # ShapedHand -> PosedHand    (bone transforms)
-    posed.joints(), posed.skin()                                 # 21 joints, vertices
+    model = HandModel.default()                        # the right hand; .mirrored() is the left one
+    shaped = model.shaped(shape)                       # HandModel -> ShapedHand: joints at rest, no pose yet
+    posed = shaped.posed(rotations, translation)       # ShapedHand -> PosedHand: bone transforms
+    posed.joints(), posed.skin()                       # 21 joints, vertices
 
 Stages are types, so that a shaped hand is kept and posed many times, and nothing is skinned before it is posed.
 
 Rest frame of the right hand: wrist joint at the origin, fingers towards -x, thumb side +z, palm towards -y (as MANO's).
-Pose: 16 local rotations in MANO's tree order, the wrist's first; all identity is the flat hand. The wrist turns about its
-own joint, translation is added afterwards: vertex = sum_b w_b (G_b A_b) [v; 1] + translation (Romero et al. 2017, eq. 2-4,
-without pose blend shapes). The same lines run on NumPy arrays and on torch tensors, any leading batch axes, differentiable.
+Pose: 16 local rotations in MANO's tree order, the wrist's first; all identity is the flat hand. The wrist turns about
+its own joint, translation is added afterwards: vertex = sum_b w_b (G_b A_b) [v; 1] + translation (Romero et al. 2017,
+eq. 2-4, without pose blend shapes). The same lines run on NumPy arrays and on torch tensors, any leading batch axes,
+differentiable.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class HandModel:
     weights: np.ndarray
     """[V, 16] skinning weights; the palm bones folded into the wrist."""
     palm_weights: np.ndarray
-    """[V, 4] the part of the wrist's weight that the palm bones of index, middle, ring, little take when they are used."""
+    """[V, 4] the part of the wrist's weight that the palm bones of index, middle, ring, little take when they are
+    used."""
     joint_regressor: np.ndarray
     """[16, V] convex combinations of vertices that give the bones' heads."""
     palm_regressor: np.ndarray
@@ -94,7 +96,9 @@ class HandModel:
         data = (folder / "hand.npz").read_bytes()
         card = json.loads((folder / "hand.json").read_text())
         if hashlib.sha256(data).hexdigest() != card["sha256"]:
-            raise PalmarError("palmar/hand/assets/hand.npz differs from its card: the installation is damaged, install palmar again.")
+            raise PalmarError(
+                "palmar/hand/assets/hand.npz differs from its card: the installation is damaged, install palmar again."
+            )
         with np.load(BytesIO(data), allow_pickle=False) as raw:
             a = {name: raw[name] for name in raw.files}
         v = len(a["template"])
@@ -107,10 +111,19 @@ class HandModel:
         folded = weights[:, :16].copy()
         folded[:, 0] += weights[:, 16:].sum(1)
         model = HandModel(
-            template=a["template"].astype(np.float64), shape_directions=a["shape_directions"].astype(np.float64),
-            faces=a["faces"], uv=a["uv"], face_uv=a["face_uv"], weights=folded, palm_weights=weights[:, 16:],
-            joint_regressor=regressor[:16], palm_regressor=regressor[16:20], landmark_regressor=regressor[20:],
-            hinge=a["hinge"].astype(np.float64), along=a["along"].astype(np.float64), behind=a["behind"].astype(np.float64),
+            template=a["template"].astype(np.float64),
+            shape_directions=a["shape_directions"].astype(np.float64),
+            faces=a["faces"],
+            uv=a["uv"],
+            face_uv=a["face_uv"],
+            weights=folded,
+            palm_weights=weights[:, 16:],
+            joint_regressor=regressor[:16],
+            palm_regressor=regressor[16:20],
+            landmark_regressor=regressor[20:],
+            hinge=a["hinge"].astype(np.float64),
+            along=a["along"].astype(np.float64),
+            behind=a["behind"].astype(np.float64),
         )
         return model._frozen()
 
@@ -123,9 +136,14 @@ class HandModel:
     def mirrored(self) -> HandModel:
         """The hand of the other side: x -> -x, faces turned so that they still look outwards."""
         return replace(
-            self, side=1 - self.side, template=mirror_points(self.template),
-            shape_directions=self.shape_directions * np.array(SIGN_POINT)[:, None], faces=self.faces[:, ::-1].copy(),
-            face_uv=self.face_uv[:, ::-1].copy(), hinge=-mirror_points(self.hinge), along=mirror_points(self.along),
+            self,
+            side=1 - self.side,
+            template=mirror_points(self.template),
+            shape_directions=self.shape_directions * np.array(SIGN_POINT)[:, None],
+            faces=self.faces[:, ::-1].copy(),
+            face_uv=self.face_uv[:, ::-1].copy(),
+            hinge=-mirror_points(self.hinge),
+            along=mirror_points(self.along),
         )._frozen()
 
     @functools.cached_property
@@ -142,20 +160,25 @@ class HandModel:
         return tuple(out)
 
     def shaped(self, shape: Array) -> ShapedHand:
-        """The hand of one person or many: shape [..., k], k <= 10 standard deviations. Raises PalmarError for k > 10."""
+        """The hand of one person or many: shape [..., k], k <= 10 standard deviations. Raises PalmarError for k >
+        10."""
         k = shape.shape[-1]
         if k > 10:
             raise PalmarError(f"shape: at most 10 coefficients, got {k}.")
         rest = [_tensor(x, shape) for x in self._rest]
-        joints, palm, landmarks = (base + (d[..., :k] @ shape[..., None, :, None])[..., 0] for base, d in zip(rest[::2], rest[1::2], strict=True))
+        joints, palm, landmarks = (
+            base + (d[..., :k] @ shape[..., None, :, None])[..., 0]
+            for base, d in zip(rest[::2], rest[1::2], strict=True)
+        )
         return ShapedHand(self, shape, joints, palm, landmarks)
 
     def rotations_from_angles(self, angles: Array) -> Array:
         """Local rotations [..., 16, 3, 3], the wrist's identity, of anatomical angles [..., 5, 3, 3] in radians.
 
-        Fingers thumb to little, joints proximal to distal, then (flexion, abduction, twist). Flexion > 0 bends towards the palm;
-        abduction > 0 leads away from the middle finger (the middle itself: to the thumb side), for the thumb's CMC away
-        from the palm's plane; twist > 0 turns about the bone, the thumb's pulp towards the fingers. R = abduction flexion twist.
+        Fingers thumb to little, joints proximal to distal, then (flexion, abduction, twist). Flexion > 0 bends towards
+        the palm; abduction > 0 leads away from the middle finger (the middle itself: to the thumb side), for the
+        thumb's CMC away from the palm's plane; twist > 0 turns about the bone, the thumb's pulp towards the fingers. R
+        = abduction flexion twist.
         """
         flex, spread, twist = (_tensor(axis, angles) for axis in self._angle_axes)
         each = (rotmat_from_rotvec(axis * angles[..., i, None]) for i, axis in ((1, spread), (0, flex), (2, twist)))
@@ -176,7 +199,7 @@ class HandModel:
         flex = flex - np.sum(flex * along, -1, keepdims=True) * along
         flex = flex / np.linalg.norm(flex, axis=-1, keepdims=True)
         sign = 1.0 if self.side == 1 else -1.0
-        dorsal = np.cross(flex, along) * -sign                                # out of the back of each bone
+        dorsal = np.cross(flex, along) * -sign  # out of the back of each bone
         spread = dorsal * np.array([1.0, 1.0, 1.0, -1.0, -1.0])[:, None, None]
         palm = np.array([0.0, -1.0, 0.0])
         spread[0] = np.cross(along[0], palm)
@@ -194,7 +217,8 @@ def _torch_cat(parts, axis):
 
 @dataclass(frozen=True, eq=False)
 class ShapedHand:
-    """A person's hand at rest. Joints [..., 16, 3], palm bones [..., 4, 3], landmarks [..., 21, 3], metres, rest frame."""
+    """A person's hand at rest. Joints [..., 16, 3], palm bones [..., 4, 3], landmarks [..., 21, 3], metres, rest
+    frame."""
 
     model: HandModel
     shape: Array
@@ -210,11 +234,12 @@ class ShapedHand:
         return _tensor(self.model.template, self.shape) + moved.reshape(*self.shape.shape[:-1], -1, 3)
 
     def posed(self, rotations: Array, translation: Array | None = None, palm: Array | None = None) -> PosedHand:
-        """Bones turned by local rotations [..., 16, 3, 3], wrist first; `palm` [..., 4, 3, 3] turns the palm bones too."""
+        """Bones turned by local rotations [..., 16, 3, 3], wrist first; `palm` [..., 4, 3, 3] turns the palm bones
+        too."""
         joints = self.rest_joints
         world_r: list[Array] = []
         world_t: list[Array] = []
-        palm_of = {1: 0, 4: 1, 10: 2, 7: 3}                          # first bone of index, middle, ring, little -> palm bone
+        palm_of = {1: 0, 4: 1, 10: 2, 7: 3}  # first bone of index, middle, ring, little -> palm bone
         palm_r: list[Array] = []
         palm_t: list[Array] = []
         for j, parent in enumerate(MANO_PARENTS):
@@ -224,7 +249,10 @@ class ShapedHand:
                 if palm is not None:
                     for b in range(4):
                         palm_r.append(world_r[0] @ palm[..., b, :, :])
-                        palm_t.append(world_t[0] + (world_r[0] @ (self.rest_palm[..., b, :] - joints[..., 0, :])[..., None])[..., 0])
+                        palm_t.append(
+                            world_t[0]
+                            + (world_r[0] @ (self.rest_palm[..., b, :] - joints[..., 0, :])[..., None])[..., 0]
+                        )
                 continue
             up_r, up_t, up_rest = world_r[parent], world_t[parent], joints[..., parent, :]
             if palm is not None and j in palm_of:
@@ -257,7 +285,8 @@ class PosedHand:
     palm_frames: tuple[Array, Array] | None = None
 
     def joints(self) -> Array:
-        """The 21 joints [..., 21, 3] in palmar's order: bone heads by forward kinematics, tips and landmarks riding on their bones."""
+        """The 21 joints [..., 21, 3] in palmar's order: bone heads by forward kinematics, tips and landmarks riding on
+        their bones."""
         bone = list(BONE_OF_JOINT)
         offset = self.shaped.rest_landmarks - self.shaped.rest_joints[..., bone, :]
         return self.bone_origins[..., bone, :] + (self.bone_rotations[..., bone, :, :] @ offset[..., None])[..., 0]
@@ -266,7 +295,10 @@ class PosedHand:
         """Vertices [..., V, 3] by linear blend skinning."""
         shaped = self.shaped
         weights = shaped.model.weights
-        turn, place = self.bone_rotations, self.bone_origins - (self.bone_rotations @ shaped.rest_joints[..., None])[..., 0]
+        turn, place = (
+            self.bone_rotations,
+            self.bone_origins - (self.bone_rotations @ shaped.rest_joints[..., None])[..., 0],
+        )
         if self.palm_frames is not None:
             palm_r, palm_o = self.palm_frames
             palm_w = shaped.model.palm_weights

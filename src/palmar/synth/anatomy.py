@@ -39,7 +39,7 @@ def surface_masks(model: HandModel) -> dict[str, Float32[np.ndarray, " v"]]:
     dorsal = np.zeros((16, 3))
     dorsal[:] = (0.0, 1.0, 0.0)
     for j in range(1, 16):
-        out = np.cross(model.along[j], model.hinge[j])                   # out of the back of the finger
+        out = np.cross(model.along[j], model.hinge[j])  # out of the back of the finger
         dorsal[j] = -out if model.side == 1 else out
     if (dorsal[1:13] @ np.array([0.0, 1.0, 0.0])).mean() < 0:
         dorsal[1:] *= -1
@@ -54,8 +54,14 @@ def surface_masks(model: HandModel) -> dict[str, Float32[np.ndarray, " v"]]:
         length = float(((v[own] - joints[last]) @ along).max())
         s = (v - joints[last]) @ along / length
         sideways = np.abs((v - joints[last]) @ model.hinge[last]) / length
-        nail = np.maximum(nail, own * _smoothstep(s, 0.40, 0.50) * (1 - _smoothstep(s, 0.97, 1.05))
-                          * _smoothstep(back_cosine, 0.35, 0.6) * (1 - _smoothstep(sideways, 0.22, 0.34)))
+        nail = np.maximum(
+            nail,
+            own
+            * _smoothstep(s, 0.40, 0.50)
+            * (1 - _smoothstep(s, 0.97, 1.05))
+            * _smoothstep(back_cosine, 0.35, 0.6)
+            * (1 - _smoothstep(sideways, 0.22, 0.34)),
+        )
         tip = np.maximum(tip, own * _smoothstep(s, 0.35, 0.8))
         for row in rows:
             near = np.exp(-np.sum((v - joints[row]) ** 2, 1) / (2 * 0.007**2))
@@ -70,8 +76,11 @@ def stub_ring(model: HandModel) -> Int32[np.ndarray, " 20"]:
     return last[:RING].astype(np.int32)
 
 
-def bend_wrist(vertices: Float[np.ndarray, "v 3"], behind: Float[np.ndarray, " v"], bend: Float[np.ndarray, "3"]) -> Float[np.ndarray, "v 3"]:
-    """Turn what lies behind the wrist by the rotation vector `bend` about the origin, the stub's first half gradually."""
+def bend_wrist(
+    vertices: Float[np.ndarray, "v 3"], behind: Float[np.ndarray, " v"], bend: Float[np.ndarray, 3]
+) -> Float[np.ndarray, "v 3"]:
+    """Turn what lies behind the wrist by the rotation vector `bend` about the origin, the stub's first half
+    gradually."""
     rows = np.flatnonzero(behind > 0)
     share = _smoothstep(behind[rows], 0.0, 0.6)[:, None]
     angle = np.linalg.norm(bend)
@@ -95,7 +104,9 @@ def tube_faces(rings: int, around: int) -> Int32[np.ndarray, "f 3"]:
     return np.concatenate([np.stack([a, b, b + around], 1), np.stack([a, b + around, a + around], 1)]).astype(np.int32)
 
 
-def forearm(ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, "3"], length: float, elbow: float, rings: int = 6) -> Float[np.ndarray, "n 3"]:
+def forearm(
+    ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, 3], length: float, elbow: float, rings: int = 6
+) -> Float[np.ndarray, "n 3"]:
     """Vertices of a tube from the stub's last ring towards the elbow, widening to `elbow` times the ring."""
     centre = ring.mean(0)
     s = np.linspace(0.0, 1.0, rings)[:, None, None]
@@ -103,9 +114,17 @@ def forearm(ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, "3"], lengt
     return ((centre + (ring - centre) * grow) + axis * (s * length)).reshape(-1, 3)
 
 
-def sleeve(ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, "3"], start: float, length: float, elbow: float, arm_length: float,
-           gap: Float[np.ndarray, "r 20"]) -> Float[np.ndarray, "n 3"]:
-    """Vertices of cloth around the arm, from `start` metres behind the ring (negative: over the wrist), `gap` metres off the skin."""
+def sleeve(
+    ring: Float[np.ndarray, "20 3"],
+    axis: Float[np.ndarray, 3],
+    start: float,
+    length: float,
+    elbow: float,
+    arm_length: float,
+    gap: Float[np.ndarray, "r 20"],
+) -> Float[np.ndarray, "n 3"]:
+    """Vertices of cloth around the arm, from `start` metres behind the ring (negative: over the wrist), `gap` metres
+    off the skin."""
     rings = len(gap)
     centre = ring.mean(0)
     along = start + np.linspace(0.0, 1.0, rings) * length

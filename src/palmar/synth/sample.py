@@ -1,7 +1,7 @@
 """Labelled samples of the synthetic world: crops for the landmarker, frames for the detector.
 
-Every sample is a pure function of (seed, index): the same pair gives the same bytes on every run of one version. That is also
-how a data set is named: `palmar-synth/<version>/<seed>/<first>..<last>`.
+Every sample is a pure function of (seed, index): the same pair gives the same bytes on every run of one version. That
+is also how a data set is named: `palmar-synth/<version>/<seed>/<first>..<last>`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ FINGER_RADIUS = 0.011
 
 @dataclass(frozen=True, eq=False)
 class CropSample:
-    """A crop and its truth. Where presence is 0 the labels are zeros. The pose is that of the right hand in the mirrored
-    picture where side is 0, as the landmarker gives it."""
+    """A crop and its truth. Where presence is 0 the labels are zeros. The pose is that of the right hand in the
+    mirrored picture where side is 0, as the landmarker gives it."""
 
     image: UInt8[np.ndarray, "128 128 3"]
     keypoints: Float32[np.ndarray, "21 2"]
-    visible: Float32[np.ndarray, "21"]
+    visible: Float32[np.ndarray, 21]
     presence: float
     side: float
     rotations: Float32[np.ndarray, "16 3 3"]
-    shape: Float32[np.ndarray, "10"]
+    shape: Float32[np.ndarray, 10]
     joints: Float32[np.ndarray, "21 3"]
     """Metres from the wrist, axes of the crop's camera."""
 
@@ -71,7 +71,9 @@ def _compose(rng: np.random.Generator, mesh: Mesh, matrix: np.ndarray, height: i
     rendered = render(mesh, matrix, height, width, sample_light(rng), supersample=2)
     background = _backgrounds().sample(rng, height, width)
     level = float(np.clip(background.mean(), 0.02, 1.0))
-    exposure = np.float32(np.exp(rng.normal(0.0, 0.35)) * (level / 0.35) ** rng.uniform(0.0, 0.6))   # cameras expose for the scene
+    exposure = np.float32(
+        np.exp(rng.normal(0.0, 0.35)) * (level / 0.35) ** rng.uniform(0.0, 0.6)
+    )  # cameras expose for the scene
     linear = rendered.rgb * exposure + background * (1.0 - rendered.alpha[..., None])
     sensor = Sensor.sample(rng, strength)
     return apply(linear, sensor, rng), rendered, sensor
@@ -83,16 +85,25 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
     size = CROP_SIZE
     if rng.random() < 0.05:
         image = apply(_backgrounds().sample(rng, size, size), Sensor.sample(rng, strength), rng)
-        return CropSample(image, np.zeros((21, 2), np.float32), np.zeros(21, np.float32), 0.0, 0.0,
-                          np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)), np.zeros(10, np.float32), np.zeros((21, 3), np.float32))
+        return CropSample(
+            image,
+            np.zeros((21, 2), np.float32),
+            np.zeros(21, np.float32),
+            0.0,
+            0.0,
+            np.tile(np.eye(3, dtype=np.float32), (16, 1, 1)),
+            np.zeros(10, np.float32),
+            np.zeros((21, 3), np.float32),
+        )
     distance = np.exp(rng.uniform(np.log(0.22), np.log(1.6)))
     hand = place_hand(rng, np.array([0.0, 0.0, distance]))
     plane = hand.joints[:, :2] / hand.joints[:, 2:]
 
-    # The crop as tracking cuts it: turned so that wrist -> middle MCP points up, around the hull, with tracking's errors.
+    # The crop as tracking cuts it: turned so that wrist -> middle MCP points up, around the hull, with tracking's
+    # errors.
     up = plane[9] - plane[0]
     roll = float(angle_up(up)) + (rng.uniform(-np.pi, np.pi) if rng.random() < 0.08 else rng.normal(0.0, 0.30))
-    if np.linalg.norm(up) < 0.25 * np.ptp(plane, axis=0).max():                 # seen along the hand, up is anywhere
+    if np.linalg.norm(up) < 0.25 * np.ptp(plane, axis=0).max():  # seen along the hand, up is anywhere
         roll = rng.normal(0.0, 0.6)
     c, s = np.cos(roll), np.sin(roll)
     crop_from_plane = np.array([[c, s], [-s, c]])
@@ -102,7 +113,7 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
     tail = rng.random() < 0.06
     side = CROP_SCALE * longer * np.exp(rng.normal(0.0, 0.25 if tail else 0.13))
     centre = (low + high) / 2 + rng.normal(0.0, 0.14 if tail else 0.055, 2) * longer
-    gone = rng.random() < 0.03                                                  # looked beside the hand
+    gone = rng.random() < 0.03  # looked beside the hand
     if gone:
         centre = centre + rng.choice((-1, 1), 2) * rng.uniform(0.9, 1.3, 2) * longer
     f = size / side
@@ -131,8 +142,16 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
         image = np.ascontiguousarray(image[:, ::-1])
         keypoints = keypoints * [-1, 1] + [size - 1, 0]
     presence = 0.0 if gone or inside.mean() < 0.4 else 1.0
-    return CropSample(image, keypoints.astype(np.float32), seen.astype(np.float32), presence, 0.0 if left else 1.0,
-                      rotations, hand.shape, (joints - joints[0]).astype(np.float32))
+    return CropSample(
+        image,
+        keypoints.astype(np.float32),
+        seen.astype(np.float32),
+        presence,
+        0.0 if left else 1.0,
+        rotations,
+        hand.shape,
+        (joints - joints[0]).astype(np.float32),
+    )
 
 
 def _turned(mesh: Mesh, rotation: np.ndarray) -> Mesh:
@@ -147,7 +166,16 @@ def _flipped(mesh: Mesh) -> Mesh:
     sign = np.array([-1, 1, 1], np.float32)
     vertices = mesh.vertices * sign + np.array([2 * middle, 0, 0], np.float32)
     normals = None if mesh.normals is None else mesh.normals * sign
-    return Mesh(vertices, np.ascontiguousarray(mesh.faces[:, ::-1]), mesh.albedo, mesh.roughness, mesh.specular, mesh.occlusion, mesh.part, normals)
+    return Mesh(
+        vertices,
+        np.ascontiguousarray(mesh.faces[:, ::-1]),
+        mesh.albedo,
+        mesh.roughness,
+        mesh.specular,
+        mesh.occlusion,
+        mesh.part,
+        normals,
+    )
 
 
 def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, strength: float = 1.0) -> FrameSample:
@@ -162,7 +190,7 @@ def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, str
     meshes: list[Mesh] = []
     centres: list[np.ndarray] = []
     for _ in range(count):
-        pixels = np.exp(rng.uniform(np.log(0.07), np.log(0.75))) * height       # of a hand about 0.18 m long
+        pixels = np.exp(rng.uniform(np.log(0.07), np.log(0.75))) * height  # of a hand about 0.18 m long
         distance = f * 0.18 / pixels
         for _ in range(8):
             centre = rng.uniform((0.05 * width, 0.05 * height), (0.95 * width, 0.95 * height))
@@ -174,7 +202,7 @@ def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, str
         hand = place_hand(rng, ray * distance, look=look, arm=(0.25, 0.7))
         left = rng.random() < 0.5
         mesh, joints = hand.mesh, hand.joints
-        if left:                                                                # mirrored where it stands
+        if left:  # mirrored where it stands
             middle = float(mesh.vertices[:, 0].mean())
             mesh, joints = _flipped(mesh), joints * [-1, 1, 1] + [2 * middle, 0, 0]
         meshes.append(mesh)
@@ -201,5 +229,10 @@ def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, str
         directions.append(up / max(float(np.linalg.norm(up)), 1e-6))
         points.append(keypoints)
     m = len(boxes)
-    return FrameSample(image, np.array(boxes, np.float32).reshape(m, 4), np.array(sides, np.float32),
-                       np.array(directions, np.float32).reshape(m, 2), np.array(points, np.float32).reshape(m, 21, 2))
+    return FrameSample(
+        image,
+        np.array(boxes, np.float32).reshape(m, 4),
+        np.array(sides, np.float32),
+        np.array(directions, np.float32).reshape(m, 2),
+        np.array(points, np.float32).reshape(m, 21, 2),
+    )

@@ -1,7 +1,8 @@
 """Hands, arms, sleeves and objects as meshes in a camera's frame, with the truth about them.
 
-A `Person` is drawn first (shape, skin, what the arm wears), then posed and placed: `Placed` holds the mesh pieces and the
-labels of one hand. Left hands do not occur here: a sample with a left hand is the mirror image of one with a right hand.
+A `Person` is drawn first (shape, skin, what the arm wears), then posed and placed: `Placed` holds the mesh pieces and
+the labels of one hand. Left hands do not occur here: a sample with a left hand is the mirror image of one with a right
+hand.
 """
 
 from __future__ import annotations
@@ -31,20 +32,26 @@ class Placed:
     """Metres, camera frame."""
     rotations: Float32[np.ndarray, "16 3 3"]
     """Wrist (camera frame), then 15 local."""
-    shape: Float32[np.ndarray, "10"]
+    shape: Float32[np.ndarray, 10]
 
 
-def sample_shape(rng: np.random.Generator) -> Float[np.ndarray, "10"]:
+def sample_shape(rng: np.random.Generator) -> Float[np.ndarray, 10]:
     """Shape coefficients in standard deviations, Gaussian, cut at 2.5."""
     return rng.normal(0.0, 1.0, 10).clip(-2.5, 2.5)
 
 
-def place_hand(rng: np.random.Generator, place: Float[np.ndarray, "3"], *, look: Float[np.ndarray, "3 3"] | None = None,
-               skin: Skin | None = None, arm: tuple[float, float] = (0.16, 0.30)) -> Placed:
+def place_hand(
+    rng: np.random.Generator,
+    place: Float[np.ndarray, 3],
+    *,
+    look: Float[np.ndarray, "3 3"] | None = None,
+    skin: Skin | None = None,
+    arm: tuple[float, float] = (0.16, 0.30),
+) -> Placed:
     """A hand with arm and clothes whose middle (the middle MCP) stands at `place`, metres of the camera frame.
 
-    look: camera_from_view, applied after the sampled orientation (the turn of the ray to the hand). arm: range of the arm's
-    length in metres behind the stub.
+    look: camera_from_view, applied after the sampled orientation (the turn of the ray to the hand). arm: range of the
+    arm's length in metres behind the stub.
     """
     model = HandModel.default()
     shape = sample_shape(rng)
@@ -55,7 +62,7 @@ def place_hand(rng: np.random.Generator, place: Float[np.ndarray, "3"], *, look:
     bend = rng.normal(0.0, 1.0, 3) * (0.15, 0.30, 0.45)
     skin = sample_skin(rng) if skin is None else skin
     shaped = model.shaped(shape)
-    posed = shaped.posed(rotations)                                   # rest frame; turned into the camera frame below
+    posed = shaped.posed(rotations)  # rest frame; turned into the camera frame below
     vertices = bend_wrist(posed.skin(), model.behind, bend)
     joints = posed.joints()
     painted = paint(skin, surface_masks(model), shaped.vertices().astype(np.float32))
@@ -69,19 +76,31 @@ def place_hand(rng: np.random.Generator, place: Float[np.ndarray, "3"], *, look:
     arm_rows = np.tile(ring_rows, len(tube) // len(ring))
     pieces = [
         (vertices, model.faces, albedo, roughness, specular, model.parts),
-        (tube, tube_faces(len(tube) // len(ring), len(ring)), albedo[arm_rows], roughness[arm_rows],
-         specular[arm_rows], np.full(len(tube), ARM, np.uint8)),
+        (
+            tube,
+            tube_faces(len(tube) // len(ring), len(ring)),
+            albedo[arm_rows],
+            roughness[arm_rows],
+            specular[arm_rows],
+            np.full(len(tube), ARM, np.uint8),
+        ),
     ]
     pieces += _clothes(rng, ring, axis, length, elbow, scale)
     origin = turn @ joints[9]
     camera = lambda points: points @ turn.T + (place - origin)  # noqa: E731
-    meshes = [Mesh(camera(p).astype(np.float32), f, a.astype(np.float32), r, s, None, part) for p, f, a, r, s, part in pieces]
+    meshes = [
+        Mesh(camera(p).astype(np.float32), f, a.astype(np.float32), r, s, None, part) for p, f, a, r, s, part in pieces
+    ]
     world = rotations.copy()
     world[0] = turn
-    return Placed(Mesh.concatenate(meshes), camera(joints).astype(np.float32), world.astype(np.float32), shape.astype(np.float32))
+    return Placed(
+        Mesh.concatenate(meshes), camera(joints).astype(np.float32), world.astype(np.float32), shape.astype(np.float32)
+    )
 
 
-def _clothes(rng: np.random.Generator, ring: np.ndarray, axis: np.ndarray, length: float, elbow: float, scale: float) -> list[tuple]:
+def _clothes(
+    rng: np.random.Generator, ring: np.ndarray, axis: np.ndarray, length: float, elbow: float, scale: float
+) -> list[tuple]:
     """Nothing (50 %), a long sleeve (38 %), or a band, watch or bracelet (12 %)."""
     draw = rng.random()
     if draw < 0.50:
@@ -99,14 +118,22 @@ def _clothes(rng: np.random.Generator, ring: np.ndarray, axis: np.ndarray, lengt
     cloth = sample_cloth(rng)
     n = len(points)
     albedo = cloth.paint(points.astype(np.float32)) * rng.uniform(0.85, 1.0, (n, 1)).astype(np.float32)
-    return [(points, tube_faces(rings, len(ring)), albedo, np.full(n, cloth.roughness, np.float32),
-             np.full(n, rng.uniform(0.0, 0.6), np.float32), np.full(n, CLOTH, np.uint8))]
+    return [
+        (
+            points,
+            tube_faces(rings, len(ring)),
+            albedo,
+            np.full(n, cloth.roughness, np.float32),
+            np.full(n, rng.uniform(0.0, 0.6), np.float32),
+            np.full(n, CLOTH, np.uint8),
+        )
+    ]
 
 
 def _box() -> tuple[np.ndarray, np.ndarray]:
     corner = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
     quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-    vertices = np.concatenate([corner[list(q)] for q in quads])      # corners apart, so that edges stay sharp
+    vertices = np.concatenate([corner[list(q)] for q in quads])  # corners apart, so that edges stay sharp
     faces = np.array([[4 * k, 4 * k + i, 4 * k + i + 1] for k in range(6) for i in (1, 2)], np.int32)
     return vertices, faces
 
@@ -128,7 +155,11 @@ def sample_thing(rng: np.random.Generator, hand: Placed) -> Mesh:
     kind = rng.choice(5, p=(0.2, 0.15, 0.15, 0.25, 0.25))
     if kind <= 1:
         points, faces = _box()
-        size = rng.uniform(0.008, 0.06, 3) if kind == 0 else np.array([rng.uniform(0.03, 0.1), rng.uniform(0.03, 0.08), 0.002])
+        size = (
+            rng.uniform(0.008, 0.06, 3)
+            if kind == 0
+            else np.array([rng.uniform(0.03, 0.1), rng.uniform(0.03, 0.08), 0.002])
+        )
     elif kind == 2:
         points, faces = _round(_BALL, 12)
         size = np.full(3, rng.uniform(0.01, 0.045))
@@ -146,5 +177,12 @@ def sample_thing(rng: np.random.Generator, hand: Placed) -> Mesh:
     vertices = (points * size) @ turn.T + place
     n = len(vertices)
     colour = rng.uniform(0.0, 1.0, 3) ** 2 * 0.9 + 0.01
-    return Mesh(vertices.astype(np.float32), faces, np.tile(colour, (n, 1)).astype(np.float32), np.full(n, rng.uniform(0.15, 0.9), np.float32),
-                np.full(n, rng.uniform(0, 2), np.float32), None, np.full(n, THING, np.uint8))
+    return Mesh(
+        vertices.astype(np.float32),
+        faces,
+        np.tile(colour, (n, 1)).astype(np.float32),
+        np.full(n, rng.uniform(0.15, 0.9), np.float32),
+        np.full(n, rng.uniform(0, 2), np.float32),
+        None,
+        np.full(n, THING, np.uint8),
+    )

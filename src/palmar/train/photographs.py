@@ -1,7 +1,7 @@
 """Training samples from labelled photographs, in the form of `palmar.synth.sample`: adaptation to real pictures.
 
-Only pictures of the split `adapt` are ever read here; the split `evaluate` cannot be asked for. Keypoints come from the opinions
-beside the pictures (another tracker's), boxes from people where they drew any.
+Only pictures of the split `adapt` are ever read here; the split `evaluate` cannot be asked for. Keypoints come from
+the opinions beside the pictures (another tracker's), boxes from people where they drew any.
 """
 
 from __future__ import annotations
@@ -40,8 +40,14 @@ class Kept:
 
 
 def load_photographs(folders: list[Path]) -> list[Kept]:
-    """The `adapt` split of these folders, decoded. Raises PalmarError where there is none, or a file does not decode."""
-    kept = [_keep(photo) for folder in folders for photo in read_photographs(folder, "adapt") if photo.opinions or len(photo.boxes)]
+    """The `adapt` split of these folders, decoded. Raises PalmarError where there is none, or a file does not
+    decode."""
+    kept = [
+        _keep(photo)
+        for folder in folders
+        for photo in read_photographs(folder, "adapt")
+        if photo.opinions or len(photo.boxes)
+    ]
     if not kept:
         raise PalmarError(f"no labelled pictures of the split 'adapt' in {', '.join(map(str, folders))}.")
     return kept
@@ -80,7 +86,9 @@ def photo_crop(kept: list[Kept], seed: int, index: int, strength: float = 1.0) -
             break
     opinion = photo.opinions[rng.integers(len(photo.opinions))]
     points = opinion.keypoints.astype(np.float64)
-    angle = float(angle_up(points[9] - points[0])) + (rng.uniform(-np.pi, np.pi) if rng.random() < 0.08 else rng.normal(0.0, 0.30))
+    angle = float(angle_up(points[9] - points[0])) + (
+        rng.uniform(-np.pi, np.pi) if rng.random() < 0.08 else rng.normal(0.0, 0.30)
+    )
     c, s = np.cos(angle), np.sin(angle)
     turned = points @ np.array([[c, -s], [s, c]])
     low, high = turned.min(0), turned.max(0)
@@ -92,33 +100,60 @@ def photo_crop(kept: list[Kept], seed: int, index: int, strength: float = 1.0) -
         h, w = photo.image.shape[:2]
         for _ in range(10):
             middle = rng.uniform((0, 0), (w, h))
-            if all(np.abs(middle - o.keypoints.mean(0)).max() > 0.8 * np.ptp(o.keypoints, axis=0).max() for o in photo.opinions):
+            if all(
+                np.abs(middle - o.keypoints.mean(0)).max() > 0.8 * np.ptp(o.keypoints, axis=0).max()
+                for o in photo.opinions
+            ):
                 break
         else:
             absent = False
     crop = Crop((float(middle[0]), float(middle[1])), float(side), angle, CROP_SIZE)
     image = crop.extract(photo.image, border=int(rng.integers(256)) if rng.random() < 0.5 else 0)
     keypoints = crop.to_crop(points)
-    stretch = np.exp(rng.normal(0, 0.06))                                        # lenses and people differ more than ten rooms show
+    stretch = np.exp(rng.normal(0, 0.06))  # lenses and people differ more than ten rooms show
     middle_px = (CROP_SIZE - 1) / 2
     keypoints[:, 0] = (keypoints[:, 0] - middle_px) * stretch + middle_px
-    image = cv2.warpAffine(image, np.array([[stretch, 0, middle_px * (1 - stretch)], [0, 1, 0]]), (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.warpAffine(
+        image,
+        np.array([[stretch, 0, middle_px * (1 - stretch)], [0, 1, 0]]),
+        (CROP_SIZE, CROP_SIZE),
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
     joints = (opinion.joints - opinion.joints[0]) @ turn.T
     is_right = opinion.side == 1
     if not is_right:
         joints = mirror_points(joints)
-    if rng.random() < 0.5:                                                       # the picture's mirror image shows the other hand
-        image, keypoints, is_right = np.ascontiguousarray(image[:, ::-1]), keypoints * [-1, 1] + [CROP_SIZE - 1, 0], not is_right
+    if rng.random() < 0.5:  # the picture's mirror image shows the other hand
+        image, keypoints, is_right = (
+            np.ascontiguousarray(image[:, ::-1]),
+            keypoints * [-1, 1] + [CROP_SIZE - 1, 0],
+            not is_right,
+        )
     image = augment_photo(image, rng, strength)
     inside = ((keypoints > -0.5) & (keypoints < CROP_SIZE - 0.5)).all(1)
     eye = np.tile(np.eye(3, dtype=np.float32), (16, 1, 1))
-    return CropSample(image, keypoints.astype(np.float32), inside.astype(np.float32), 0.0 if absent else 1.0, float(is_right), eye,
-                      np.zeros(10, np.float32), joints.astype(np.float32))
+    return CropSample(
+        image,
+        keypoints.astype(np.float32),
+        inside.astype(np.float32),
+        0.0 if absent else 1.0,
+        float(is_right),
+        eye,
+        np.zeros(10, np.float32),
+        joints.astype(np.float32),
+    )
 
 
-def photo_frame(kept: list[Kept], backgrounds: Backgrounds, seed: int, index: int, height: int = 160, width: int = 192,
-                strength: float = 1.0) -> FrameSample:
+def photo_frame(
+    kept: list[Kept],
+    backgrounds: Backgrounds,
+    seed: int,
+    index: int,
+    height: int = 160,
+    width: int = 192,
+    strength: float = 1.0,
+) -> FrameSample:
     """A window of a random picture, larger or smaller than it, the rest filled with a background."""
     rng = np.random.default_rng((seed, index, 3))
     photo = kept[rng.integers(len(kept))]
@@ -136,21 +171,36 @@ def photo_frame(kept: list[Kept], backgrounds: Backgrounds, seed: int, index: in
     m = np.column_stack([a, centre - a @ (np.array([w, h]) / 2)])
     inter = cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR
     source = photo.image
-    if scale < 0.6:                                                              # warpAffine does not average
+    if scale < 0.6:  # warpAffine does not average
         source = cv2.resize(source, None, fx=scale, fy=scale, interpolation=inter)
         sx, sy = source.shape[1] / w, source.shape[0] / h
-        m_source = np.column_stack([m[:, :2] @ np.diag([1 / sx, 1 / sy]), m[:, 2] + m[:, :2] @ (np.array([0.5 / sx, 0.5 / sy]) - 0.5)])
+        m_source = np.column_stack(
+            [m[:, :2] @ np.diag([1 / sx, 1 / sy]), m[:, 2] + m[:, :2] @ (np.array([0.5 / sx, 0.5 / sy]) - 0.5)]
+        )
     else:
         m_source = m
-    fill = develop(backgrounds.sample(rng, height, width)) if rng.random() < 0.6 else np.full((height, width, 3), rng.integers(256), np.float32) / 255
+    fill = (
+        develop(backgrounds.sample(rng, height, width))
+        if rng.random() < 0.6
+        else np.full((height, width, 3), rng.integers(256), np.float32) / 255
+    )
     fill = np.clip(fill * 255, 0, 255).astype(np.uint8) if fill.dtype != np.uint8 else fill
-    image = cv2.warpAffine(source, m_source, (width, height), dst=np.ascontiguousarray(fill), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+    image = cv2.warpAffine(
+        source,
+        m_source,
+        (width, height),
+        dst=np.ascontiguousarray(fill),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_TRANSPARENT,
+    )
     image = augment_photo(image, rng, strength)
     boxes, sides, directions = [], [], []
     for box, side, direction in zip(photo.boxes, photo.sides, photo.directions, strict=True):
         corners = np.array([[box[i], box[j]] for i in (0, 2) for j in (1, 3)]) @ m[:, :2].T + m[:, 2]
         middle = corners.mean(0)
-        size = np.abs(m[:, :2]) @ (box[2:] - box[:2]) * (1 - 0.8 * abs(np.sin(angle)))   # a turned box grows; hands do not fill their corners
+        size = (
+            np.abs(m[:, :2]) @ (box[2:] - box[:2]) * (1 - 0.8 * abs(np.sin(angle)))
+        )  # a turned box grows; hands do not fill their corners
         new = np.concatenate([middle - size / 2, middle + size / 2])
         cut = np.clip(new, 0, np.array([width, height, width, height]) - 1)
         if (cut[2:] - cut[:2]).prod() < 0.35 * size.prod():
@@ -160,5 +210,10 @@ def photo_frame(kept: list[Kept], backgrounds: Backgrounds, seed: int, index: in
         sides.append(1 - side if flip else side)
         directions.append(turned / max(float(np.linalg.norm(turned)), 1e-6))
     n = len(boxes)
-    return FrameSample(image, np.array(boxes, np.float32).reshape(n, 4), np.array(sides, np.float32),
-                       np.array(directions, np.float32).reshape(n, 2), np.zeros((n, 21, 2), np.float32))
+    return FrameSample(
+        image,
+        np.array(boxes, np.float32).reshape(n, 4),
+        np.array(sides, np.float32),
+        np.array(directions, np.float32).reshape(n, 2),
+        np.zeros((n, 21, 2), np.float32),
+    )

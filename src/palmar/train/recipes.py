@@ -45,6 +45,7 @@ class Batches:
     """Number of a batch -> its arrays; a pure function of the number, the recipe and the data."""
 
     def __init__(self, recipe: Recipe, data: Data) -> None:
+        cv2.setNumThreads(1)  # before OpenCV starts threads: a forked worker would wait for them for ever
         self.recipe, self.data = recipe, data
         self.kept: list[Kept] = load_photographs(list(data.photographs)) if data.photographs else []
 
@@ -59,16 +60,20 @@ class Batches:
 
 class LandmarkerBatches(Batches):
     def __call__(self, number: int) -> dict[str, np.ndarray]:
-        cv2.setNumThreads(1)
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[CropSample] = [
-            photo_crop(self.kept, self.data.seed, index, strength) if real else crop_sample(self.data.seed, index, strength)
+            photo_crop(self.kept, self.data.seed, index, strength)
+            if real
+            else crop_sample(self.data.seed, index, strength)
             for real, index in self.places(number)
         ]
         stack = lambda name: np.stack([getattr(s, name) for s in samples]).astype(np.float32)  # noqa: E731
         return {
             "image": np.stack([s.image for s in samples]),
-            **{name: stack(name) for name in ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")},
+            **{
+                name: stack(name)
+                for name in ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")
+            },
             "has3d": np.array([not real for real, _ in self.places(number)], np.float32),
             "weight": np.ones(len(samples), np.float32),
         }
@@ -81,22 +86,34 @@ class DetectorBatches(Batches):
         self.backgrounds = Backgrounds()
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
-        cv2.setNumThreads(1)
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[FrameSample] = [
-            photo_frame(self.kept, self.backgrounds, self.data.seed, index, self.height, self.width, strength) if real
+            photo_frame(self.kept, self.backgrounds, self.data.seed, index, self.height, self.width, strength)
+            if real
             else frame_sample(self.data.seed, index, self.height, self.width, strength)
             for real, index in self.places(number)
         ]
         b = len(samples)
         out: dict[str, Any] = {
-            "image": np.stack([_letterboxed(s.image, self.data.seed, index) for s, (_, index) in zip(samples, self.places(number), strict=True)]),
-            "boxes": np.zeros((b, MOST_HANDS, 4), np.float32), "sides": np.zeros((b, MOST_HANDS), np.float32),
-            "directions": np.zeros((b, MOST_HANDS, 2), np.float32), "count": np.zeros(b, np.int64),
+            "image": np.stack(
+                [
+                    _letterboxed(s.image, self.data.seed, index)
+                    for s, (_, index) in zip(samples, self.places(number), strict=True)
+                ]
+            ),
+            "boxes": np.zeros((b, MOST_HANDS, 4), np.float32),
+            "sides": np.zeros((b, MOST_HANDS), np.float32),
+            "directions": np.zeros((b, MOST_HANDS, 2), np.float32),
+            "count": np.zeros(b, np.int64),
         }
         for i, s in enumerate(samples):
             n = min(len(s.boxes), MOST_HANDS)
-            out["boxes"][i, :n], out["sides"][i, :n], out["directions"][i, :n], out["count"][i] = s.boxes[:n], s.sides[:n], s.directions[:n], n
+            out["boxes"][i, :n], out["sides"][i, :n], out["directions"][i, :n], out["count"][i] = (
+                s.boxes[:n],
+                s.sides[:n],
+                s.directions[:n],
+                n,
+            )
         return out
 
 
@@ -109,16 +126,21 @@ def _letterboxed(image: np.ndarray, seed: int, index: int) -> np.ndarray:
 
 
 def run_landmarker(run: Path, data: Data, recipe: Recipe = LANDMARKER, **options: Any) -> Outcome:
-    """Train the landmarker in the folder `run`, or go on where it stands. Options are those of `palmar.train.loop.train`."""
+    """Train the landmarker in the folder `run`, or go on where it stands. Options are those of
+    `palmar.train.loop.train`."""
     return train(Landmarker, LandmarkerLoss(), LandmarkerBatches(recipe, data), recipe, run, **options)
 
 
 def run_detector(run: Path, data: Data, recipe: Recipe = DETECTOR, **options: Any) -> Outcome:
-    """Train the detector in the folder `run`, or go on where it stands. Options are those of `palmar.train.loop.train`."""
+    """Train the detector in the folder `run`, or go on where it stands. Options are those of
+    `palmar.train.loop.train`."""
     return train(Detector, DetectorLoss(), DetectorBatches(recipe, data), recipe, run, **options)
 
 
-RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {"landmarker": (run_landmarker, LANDMARKER), "detector": (run_detector, DETECTOR)}
+RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {
+    "landmarker": (run_landmarker, LANDMARKER),
+    "detector": (run_detector, DETECTOR),
+}
 
 
 def with_steps(recipe: Recipe, steps: int | None) -> Recipe:

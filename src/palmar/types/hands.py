@@ -43,7 +43,9 @@ COLUMNS: Mapping[str, Column] = {
     "joints": Column("float32", (21, 3), "metre", "camera frame: x right, y down, z forward; OpenPose order"),
     "pose": Column("float32", (16, 3), "radian", "axis-angle: wrist (camera frame), 15 finger joints; MANO tree order"),
     "shape": Column("float32", (10,), "1", "shape coefficients of the hand model, standard deviations"),
-    "translation": Column("float32", (3,), "metre", "camera frame; added after the wrist's rotation about its own joint"),
+    "translation": Column(
+        "float32", (3,), "metre", "camera frame; added after the wrist's rotation about its own joint"
+    ),
     "world_from_camera": Column("float32", (4, 4), "metre", "where the world is known"),
     "contact": Column("float16", (None,), "1", "contact probability per vertex"),
     "action": Column("str", (), "", "label"),
@@ -89,8 +91,10 @@ class Hands:
             column = COLUMNS[field.name]
             dtype = object if column.dtype == "str" else np.dtype(column.dtype)
             array = np.array(value, dtype=dtype)
-            shape = tuple(array.shape[i + 1] if want is None and array.ndim > i + 1 else want
-                          for i, want in enumerate(column.shape))
+            shape = tuple(
+                array.shape[i + 1] if want is None and array.ndim > i + 1 else want
+                for i, want in enumerate(column.shape)
+            )
             if array.shape != (n, *shape):
                 raise PalmarError(f"Hands.{field.name}: expected shape {(n, *column.shape)}, got {array.shape}.")
             array.flags.writeable = False
@@ -125,8 +129,15 @@ class Hands:
         keep = {*REQUIRED, *names}
         return Hands(**{name: column for name, column in self.columns().items() if name in keep})
 
-    def filter(self, *, frame: int | None = None, track: int | None = None, side: int | None = None,
-               view: int | None = None, min_score: float | None = None) -> Hands:
+    def filter(
+        self,
+        *,
+        frame: int | None = None,
+        track: int | None = None,
+        side: int | None = None,
+        view: int | None = None,
+        min_score: float | None = None,
+    ) -> Hands:
         """The rows that meet every condition given."""
         keep = np.ones(len(self), bool)
         for name, value in (("frame", frame), ("track", track), ("side", side), ("view", view)):
@@ -152,7 +163,8 @@ class Hands:
         return Hands(**{name: np.concatenate([getattr(p, name) for p in some]) for name in names})
 
     def to_table(self) -> pa.Table:
-        """An Arrow table: fixed-size lists for arrays, units and meaning in each field's metadata, version in the schema's."""
+        """An Arrow table: fixed-size lists for arrays, units and meaning in each field's metadata, version in the
+        schema's."""
         arrays, schema = [], []
         for name, value in self.columns().items():
             column = COLUMNS[name]
@@ -173,13 +185,16 @@ class Hands:
 
     @staticmethod
     def from_table(table: pa.Table) -> Hands:
-        """The inverse of `to_table`. Raises PalmarError for a table that palmar did not write, or a later version wrote."""
+        """The inverse of `to_table`. Raises PalmarError for a table that palmar did not write, or a later version
+        wrote."""
         version = (table.schema.metadata or {}).get(b"palmar.schema")
         if version is None:
             raise PalmarError("not a table of hands: its schema has no palmar.schema entry.")
         if not version.isdigit() or int(version) > SCHEMA_VERSION:
-            raise PalmarError(f"hands of schema version {version.decode(errors='replace')}, this palmar reads up to "
-                              f"{SCHEMA_VERSION}: update palmar.")
+            raise PalmarError(
+                f"hands of schema version {version.decode(errors='replace')}, this palmar reads up to "
+                f"{SCHEMA_VERSION}: update palmar."
+            )
         columns: dict[str, np.ndarray] = {}
         for field, chunked in zip(table.schema, table.columns, strict=True):
             column = COLUMNS[one_of("column", field.name, COLUMNS)]
@@ -192,9 +207,13 @@ class Hands:
             try:
                 shape = tuple(int(n) for n in json.loads((field.metadata or {})[b"shape"]))
                 flat = (array.flatten() if shape else array).to_numpy(zero_copy_only=False)
-                columns[field.name] = flat.reshape(-1, *shape) if shape and len(flat) else flat.reshape(0, *shape) if shape else flat
+                columns[field.name] = (
+                    flat.reshape(-1, *shape) if shape and len(flat) else flat.reshape(0, *shape) if shape else flat
+                )
             except (KeyError, ValueError, TypeError, AttributeError) as err:
-                raise PalmarError(f"column {field.name!r} of this table does not hold what its metadata says: {err}.") from err
+                raise PalmarError(
+                    f"column {field.name!r} of this table does not hold what its metadata says: {err}."
+                ) from err
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
             raise PalmarError(f"not a table of hands: no column {', '.join(missing)}.")
