@@ -14,12 +14,16 @@ import numpy as np
 from palmar.errors import PalmarError, one_of
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
-JOINTS = ("wrist", *tuple(f"{finger}_{joint}" for finger in FINGERS for joint in (("cmc", "mcp", "ip", "tip") if finger == "thumb" else ("mcp", "pip", "dip", "tip"))))
+THUMB_JOINTS, FINGER_JOINTS = ("cmc", "mcp", "ip", "tip"), ("mcp", "pip", "dip", "tip")
+JOINTS = (
+    "wrist",
+    *(f"{finger}_{joint}" for finger in FINGERS for joint in (THUMB_JOINTS if finger == "thumb" else FINGER_JOINTS)),
+)
 PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
 BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
 TIPS = (4, 8, 12, 16, 20)
 
-MANO_JOINTS = ("wrist", *tuple(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3)))
+MANO_JOINTS = ("wrist", *(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3)))
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 POSE_OF_FINGER = ((13, 14, 15), (1, 2, 3), (4, 5, 6), (10, 11, 12), (7, 8, 9))
 """Rows of `pose` (MANO tree order) of thumb, index, middle, ring, little, proximal to distal."""
