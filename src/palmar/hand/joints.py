@@ -23,7 +23,8 @@ PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 1
 BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
 TIPS = (4, 8, 12, 16, 20)
 
-MANO_JOINTS = ("wrist", *(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3)))
+_MANO_FINGERS = ("index", "middle", "little", "ring", "thumb")
+MANO_JOINTS = ("wrist", *(f"{finger}{k}" for finger in _MANO_FINGERS for k in (1, 2, 3)))
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 POSE_OF_FINGER = ((13, 14, 15), (1, 2, 3), (4, 5, 6), (10, 11, 12), (7, 8, 9))
 """Rows of `pose` (MANO tree order) of thumb, index, middle, ring, little, proximal to distal."""

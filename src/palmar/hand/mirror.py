@@ -3,11 +3,12 @@ permuted."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
-Array = TypeVar("Array")
+Array = Any
+"""NumPy array or torch tensor."""
 
 SIGN_POINT = (-1.0, 1.0, 1.0)
 SIGN_ROTVEC = (1.0, -1.0, -1.0)

@@ -136,7 +136,7 @@ def photo_crop(kept: list[Kept], seed: int, index: int, strength: float = 1.0) -
     return CropSample(
         image,
         keypoints.astype(np.float32),
-        inside.astype(np.float32),
+        np.asarray(inside, np.float32),
         0.0 if absent else 1.0,
         float(is_right),
         eye,
