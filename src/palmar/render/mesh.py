@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int16, Int32, UInt8
 from numba import njit
 
 from palmar.errors import PalmarError
-from palmar.render.rasterize import check_faces
+from palmar.render.rasterize import check_faces, contiguous
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -53,8 +53,8 @@ def vertex_normals(vertices: Float32[np.ndarray, "v 3"], faces: Int32[np.ndarray
     """Unit normals, each the mean of its triangles' normals weighted by their areas; they point to the side from which
     the vertices run counter-clockwise. Triangles that are not finite count nothing; a vertex of no triangle gets (0, 0, -1).
     """
-    vertices = np.ascontiguousarray(vertices, np.float32)
-    faces = np.ascontiguousarray(faces, np.int32)
+    vertices = contiguous(vertices, np.float32)
+    faces = contiguous(faces, np.int32)
     check_faces(faces, len(vertices))
     return _vertex_normals(vertices, faces)
 

@@ -160,6 +160,11 @@ def _resolve(snapped, key, faces, face_map, bary, depth):
             depth[y, x] = area / total
 
 
+def contiguous(array: np.ndarray | None, dtype: type) -> np.ndarray:
+    """The array as the kernels take it, a copy only where it must be: Numba would compile anew for other layouts."""
+    return np.require(array, dtype, ["C", "W"])
+
+
 def check_faces(faces: np.ndarray, vertices: int) -> None:
     """Raise PalmarError where a face names a vertex that is not there; the kernels do not look again."""
     if faces.ndim != 2 or faces.shape[1] != 3:
@@ -191,8 +196,8 @@ def rasterize(
     """
     if height < 1 or width < 1:
         raise PalmarError(f"rasterize: the picture must have pixels, got height {height} and width {width}.")
-    vertices_px = np.ascontiguousarray(vertices_px, np.float32)
-    faces = np.ascontiguousarray(faces, np.int32)
+    vertices_px = contiguous(vertices_px, np.float32)
+    faces = contiguous(faces, np.int32)
     check_faces(faces, len(vertices_px))
     depth = vertices_px[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):

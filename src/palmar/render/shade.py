@@ -16,7 +16,7 @@ from numba import njit
 from palmar.errors import PalmarError
 from palmar.render.light import Light
 from palmar.render.mesh import Mesh, _vertex_normals
-from palmar.render.rasterize import SUBPIXEL_BITS, empty_maps, fill, snap
+from palmar.render.rasterize import SUBPIXEL_BITS, contiguous, empty_maps, fill, snap
 
 NO_PART = 255
 """The part of pixels where nothing is."""
@@ -405,12 +405,17 @@ def _shade(
                 k = key_row[top_left + offsets[i]]
                 own = vertex_part[faces[f, 0]]
                 reach = merge * k
+                best = k
                 for j in range(i + 1, per_pixel):
                     g = faces_here[j]
                     if g < 0:
                         continue
-                    if abs(key_row[top_left + offsets[j]] - k) < reach and (g == f or vertex_part[faces[g, 0]] == own):
+                    other = key_row[top_left + offsets[j]]
+                    if abs(other - k) < reach and vertex_part[faces[g, 0]] == own:
                         faces_here[j] = -1
+                        if other > best:
+                            best = other
+                            f = g
                         members += 1
                         sum_x += j % supersample
                         sum_y += j // supersample
@@ -434,16 +439,22 @@ def _shade(
                     area_a = -area_a
                     area_b = -area_b
                     area_c = -area_c
-                # The middle of several samples may lie outside this triangle: take the nearest point inside, nearly.
-                wa = np.float32(max(area_a, 0)) * key[a]
-                wb = np.float32(max(area_b, 0)) * key[b]
-                wc = np.float32(max(area_c, 0)) * key[c]
+                # The middle of several samples may lie outside the triangle. A little beyond its edges its numbers still
+                # hold; where that leads far (slivers, steep depth), take a point inside instead.
+                area = area_a + area_b + area_c
+                wa = np.float32(max(area_a, -(area >> 1))) * key[a]
+                wb = np.float32(max(area_b, -(area >> 1))) * key[b]
+                wc = np.float32(max(area_c, -(area >> 1))) * key[c]
+                if wa + wb + wc < np.float32(0.5) * np.float32(area) * best:
+                    wa = np.float32(max(area_a, 0)) * key[a]
+                    wb = np.float32(max(area_b, 0)) * key[b]
+                    wc = np.float32(max(area_c, 0)) * key[c]
                 over = np.float32(1.0) / (wa + wb + wc)
                 wa *= over
                 wb *= over
                 wc *= over
-                if k > nearest:
-                    nearest = k
+                if best > nearest:
+                    nearest = best
                     nearest_face = f
                     top = a
                     if wb > wa and wb >= wc:
@@ -582,22 +593,22 @@ def render(
     """
     if height < 1 or width < 1 or supersample < 1:
         raise PalmarError(f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}.")
-    vertices = np.ascontiguousarray(mesh.vertices, np.float32)
-    faces = np.ascontiguousarray(mesh.faces, np.int32)
+    vertices = contiguous(mesh.vertices, np.float32)
+    faces = contiguous(mesh.faces, np.int32)
     normals = _vertex_normals(vertices, faces) if mesh.normals is None else mesh.normals
     given = pixels is not None
     if given and pixels.shape != (len(vertices), 2):
         raise PalmarError(f"render: pixels must be of shape {(len(vertices), 2)}, got {pixels.shape}.")
     xs, ys, keys = _project(
         vertices,
-        np.ascontiguousarray(camera_matrix, np.float64),
-        np.ascontiguousarray(pixels, np.float64) if given else np.zeros((0, 2)),
+        contiguous(camera_matrix, np.float64),
+        contiguous(pixels, np.float64) if given else np.zeros((0, 2)),
         given,
         float(supersample),
         float(near),
     )
     snapped, key = snap(xs, ys, keys)
-    closed = np.zeros(len(faces), bool) if mesh.closed is None else np.ascontiguousarray(mesh.closed, bool)
+    closed = np.zeros(len(faces), bool) if mesh.closed is None else contiguous(mesh.closed, bool)
     face_map, key_map = empty_maps(height * supersample, width * supersample)
     fill(snapped, key, faces, closed, face_map, key_map)
 
@@ -608,17 +619,17 @@ def render(
     table[:, 9] = 0.5 if mesh.roughness is None else mesh.roughness
     table[:, 10] = 1.0 if mesh.specular is None else mesh.specular
     table[:, 11] = 1.0 if mesh.occlusion is None else mesh.occlusion
-    part = np.zeros(len(vertices), np.uint8) if mesh.part is None else np.ascontiguousarray(mesh.part, np.uint8)
+    part = np.zeros(len(vertices), np.uint8) if mesh.part is None else contiguous(mesh.part, np.uint8)
 
     textured = mesh.texture is not None
     uv, layer, texture, gradients = _NO_UV, _NO_LAYER, _NO_TEXTURE, _NO_GRADIENTS
     if mesh.texture is not None:
-        texture = np.ascontiguousarray(mesh.texture, np.float32)
-        uv = np.ascontiguousarray(mesh.uv, np.float32)
-        layer = np.zeros(len(faces), np.int16) if mesh.layer is None else np.ascontiguousarray(mesh.layer, np.int16)
+        texture = contiguous(mesh.texture, np.float32)
+        uv = contiguous(mesh.uv, np.float32)
+        layer = np.zeros(len(faces), np.int16) if mesh.layer is None else contiguous(mesh.layer, np.int16)
         gradients = _texture_gradients(vertices, faces, uv, layer, texture.shape[1], texture.shape[2])
 
-    directions = np.ascontiguousarray(light.directions, np.float32)
+    directions = contiguous(light.directions, np.float32)
     lamps = len(directions)
     casting = np.flatnonzero(light.shadows) if light.shadows is not None else np.zeros(0, np.int64)
     shadow_index = np.full(lamps, -1, np.int64)
@@ -655,8 +666,8 @@ def render(
         gradients,
         _irradiance_polynomial(light.sh),
         directions,
-        np.ascontiguousarray(light.colours, np.float32),
-        np.ascontiguousarray(light.wrap, np.float32),
+        contiguous(light.colours, np.float32),
+        contiguous(light.wrap, np.float32),
         shadow_index,
         maps,
         axes,
