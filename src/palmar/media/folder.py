@@ -1,18 +1,28 @@
 """Files and folders that appear whole or not at all: written beside their place under a hidden name, then renamed.
 
-A killed process (no chance to clean up) leaves the hidden part behind, `.name.xxxxxxxx.part`, and never a half target.
+A killed process (no chance to clean up) leaves the hidden part behind, `.name.xxxxxxxx.part`, and never a half target;
+the next one that makes the same folder takes it away.
 """
 
 from __future__ import annotations
 
 import errno
+import glob
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 from palmar.errors import PalmarError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:                                      # Windows: what killed processes leave is left there
+    fcntl = None
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -64,12 +74,15 @@ def whole_folder(path: str | Path, overwrite: bool = False, *, marker: str = "cl
     _check_free(path, overwrite, marker)
     made: list[Path] = []
     part = _beside(path, "part")
+    held: int | None = None
     try:
         _make_parents(path.parent, made)
         part.mkdir()
+        held = _hold(part)
     except OSError as err:
         _remove(part, made)
         raise PalmarError(f"{path}: cannot make this folder ({err.strerror or err}).") from err
+    _sweep(path, part)
     try:
         yield part
         _check_free(path, overwrite, marker)             # again: someone may have been faster
@@ -80,6 +93,36 @@ def whole_folder(path: str | Path, overwrite: bool = False, *, marker: str = "cl
     except BaseException:
         _remove(part, made)
         raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _hold(part: Path) -> int | None:
+    """A lock on the folder that the system lets go when this process ends, however it ends. None: no locks here."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:                                      # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep(path: Path, mine: Path) -> None:
+    """Take away the parts that killed processes left beside `path`: those with something in them that nobody holds."""
+    ending = f"{'[0-9a-f]' * 8}.part"
+    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.{ending}"):
+        if part == mine or not part.is_dir():
+            continue
+        with suppress(OSError):
+            held = _hold(part)
+            if held is not None:
+                if any(part.iterdir()):                  # an empty one may be a moment old and not held yet
+                    shutil.rmtree(part, ignore_errors=True)
+                os.close(held)
 
 
 def _check_free(path: Path, overwrite: bool, marker: str) -> None:
