@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from palmar.errors import PalmarError, PalmarWarning
 from palmar.media import VideoFrames, VideoWriter, read, write_video
+from palmar.media.video import _Account, _in_order
 
 SIZE = (128, 64)
 
@@ -248,6 +250,18 @@ def test_a_damaged_key_frame_keeps_what_came_before(movie, tmp_path):
     assert places[:10] == list(range(10))
     assert [number(f.image) for f in frames if f.time < 0.31] == list(range(10))
     assert set(range(24, 48)) <= set(places)
+
+
+def test_frames_out_of_order_after_damage_are_sorted():
+    """The order that H.264 decoders were seen to give after the loss of a key frame."""
+    account = _Account()
+
+    def pictures():
+        for pts in (0, 1, 2, 3, 9, 4, 10, 5, 11, 12):
+            account.errors += pts == 3
+            yield SimpleNamespace(pts=pts)
+
+    assert [p.pts for p in _in_order(pictures(), account)] == [0, 1, 2, 3, 4, 5, 9, 10, 11, 12]
 
 
 @pytest.mark.parametrize("which", [[0], [46, 47], list(range(24, 48)), list(range(5, 48, 7))])
