@@ -31,22 +31,22 @@ def test_there_and_back(crop, seed):
     np.testing.assert_allclose(crop.to_crop(crop.to_image(points)), points, atol=1e-6)
     middle = np.full(2, (crop.size - 1) / 2)
     np.testing.assert_allclose(crop.to_image(middle), crop.centre, atol=1e-9)
-    np.testing.assert_allclose(crop.to_image(middle) - crop.to_image(middle + [0, crop.size]),
+    np.testing.assert_allclose(crop.to_image(middle) - crop.to_image(middle + np.array([0, crop.size])),
                                crop.side * np.array([np.sin(crop.angle), -np.cos(crop.angle)]), atol=1e-8)
 
 
 def test_a_crop_of_whole_pixels_is_the_array_itself():
     image = smooth()
-    crop = Crop((40 + 31.5, 20 + 31.5), 64, size=64)           # the pixels 40..103, 20..83
+    crop = Crop((71.5, 51.5), 64.0, size=64)           # the pixels 40..103, 20..83
     np.testing.assert_array_equal(crop.extract(image), image[20:84, 40:104])
     np.testing.assert_allclose(crop.crop_from_image, [[1, 0, -40], [0, 1, -20]], atol=1e-12)
 
 
-@pytest.mark.parametrize("side", [256, 128, 32])
+@pytest.mark.parametrize("side", [256.0, 128.0, 32.0])
 def test_a_crop_is_resized_as_cv2_resize_does(side):
     image = smooth(512, 512)
     start = 128
-    part = image[start:start + side, start:start + side]
+    part = image[start:start + int(side), start:start + int(side)]
     crop = Crop((start + (side - 1) / 2, start + (side - 1) / 2), side, size=64)
     method = cv2.INTER_AREA if side > 64 else cv2.INTER_LINEAR
     expected = cv2.resize(part, (64, 64), interpolation=method).astype(int)
@@ -83,11 +83,11 @@ def test_up_points_up():
 
 def test_outside_the_picture():
     image = smooth()
-    beside = Crop((-200.0, 100.0), 60, 0.3, 32)
+    beside = Crop((-200.0, 100.0), 60.0, 0.3, 32)
     assert (beside.extract(image) == 0).all()
     assert (beside.extract(image, border=114) == 114).all()
     assert beside.extract(image, border=None).min() > 0
-    half = Crop((-0.5, 119.5), 64, size=64).extract(image, border=7)
+    half = Crop((-0.5, 119.5), 64.0, size=64).extract(image, border=7)
     assert (half[:, :32] == 7).all()
     np.testing.assert_array_equal(half[:, 32:], image[88:152, :32])
 
@@ -95,17 +95,17 @@ def test_outside_the_picture():
 def test_a_shrunk_crop_does_not_alias():
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::2] = 255
-    grey = Crop((255.5, 255.5), 400, 0.2, 64).extract(stripes).astype(float)
+    grey = Crop((255.5, 255.5), 400.0, 0.2, 64).extract(stripes).astype(float)
     assert np.abs(grey - 127.5).max() < 40
 
 
 def test_extract_leaves_the_picture_alone_and_takes_grey():
     image = smooth()
     before = image.copy()
-    assert Crop((100, 100), 300, size=16).extract(image).shape == (16, 16, 3)
-    assert Crop((100, 100), 30, size=16).extract(image[..., 0]).shape == (16, 16)
+    assert Crop((100.0, 100.0), 300.0, size=16).extract(image).shape == (16, 16, 3)
+    assert Crop((100.0, 100.0), 30.0, size=16).extract(image[..., 0]).shape == (16, 16)
     np.testing.assert_array_equal(image, before)
-    assert Crop((0, 0), 20, size=8).extract(image[:1, :1]).shape == (8, 8, 3)
+    assert Crop((0.0, 0.0), 20.0, size=8).extract(image[:1, :1]).shape == (8, 8, 3)
 
 
 def test_around():
@@ -123,7 +123,7 @@ def test_around():
 def test_the_golden_virtual_camera():
     """Independent golden numbers, whose pixels count from the corner: half a pixel is taken off each."""
     camera = Camera(640, 480, 600.0, 600.0, 319.5, 239.5)
-    view, R = virtual_camera(camera, (519.5, 139.5), 160, size=256)
+    view, R = virtual_camera(camera, (519.5, 139.5), 160.0, size=256)
     np.testing.assert_allclose(R, [[0.949634, 0.025183, -0.312348], [0.025183, 0.987409, 0.156174],
                                    [0.312348, -0.156174, 0.937043]], atol=1e-6)
     assert (view.fx, view.fy, view.width) == (960.0, 960.0, 256)
@@ -155,7 +155,7 @@ def test_a_virtual_camera_keeps_its_place_in_the_world():
     pose = np.eye(4)
     pose[:3, 3] = 0.1, 0.2, 0.3
     camera = Camera(320, 240, 300.0, 300.0, 159.5, 119.5, world_from_camera=pose)
-    view, R = virtual_camera(camera, (250.0, 30.0), 50)
+    view, R = virtual_camera(camera, (250.0, 30.0), 50.0)
     assert view.world_from_camera is not None
     point = np.array([0.1, -0.1, 0.6])
     np.testing.assert_allclose(view.world_from_camera[:3, :3] @ (R @ point) + view.world_from_camera[:3, 3],
@@ -163,7 +163,7 @@ def test_a_virtual_camera_keeps_its_place_in_the_world():
 
 
 @pytest.mark.parametrize("bad", [{"side": 0.0}, {"side": np.nan}, {"size": 0}, {"angle": np.inf},
-                                 {"centre": (np.nan, 1)}])
+                                 {"centre": (np.nan, 1.0)}])
 def test_crops_that_are_none(bad):
     with pytest.raises(PalmarError, match="a crop needs"):
         Crop(**{"centre": (1.0, 2.0), "side": 3.0, **bad})

@@ -86,8 +86,8 @@ def rotmat_between(source: Float[np.ndarray, "*b 3"],
         return second @ first                                  # two reflections make the rotation
 
 
-def angle_between(left: Float[np.ndarray, "*b 3 3"],
-                  right: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b"]:
+def angle_between(left: Float[np.ndarray, "*#b 3 3"],
+                  right: Float[np.ndarray, "*#b 3 3"]) -> Float[np.ndarray, "*b"]:
     """The angle of the rotation from one to the other, radians in [0, pi]. Accurate near 0 and near pi."""
     turn = np.swapaxes(np.asarray(left, np.float64), -1, -2) @ right
     skew = turn - np.swapaxes(turn, -1, -2)

@@ -49,7 +49,7 @@ def match_boxes(boxes: Boxes, scores: Scores, true: Boxes, threshold: float = 0.
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector did on a set of pictures: of each detection its score and whether it was right, best score first."""
+    """What a detector did on a set of pictures: each detection's score and whether it was right, best first."""
 
     score: Float[np.ndarray, " n"]
     right: Bool[np.ndarray, " n"]

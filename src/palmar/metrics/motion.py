@@ -10,11 +10,10 @@ from palmar.errors import PalmarError
 
 def acceleration_error(predicted: Float[np.ndarray, "t k d"], true: Float[np.ndarray, "t k d"], *,
                        fps: float = 1.0) -> float:
-    """Mean distance of the second differences. Units per frame squared, as papers print it; with fps, per second
-    squared.
+    """Mean distance of the second differences: per frame squared, as papers print it; with fps, per second squared.
 
-    Frames follow each other at equal times; three differences of NaN are left out around a missing frame. NaN where no
-    three frames in a row are there.
+    Frames follow each other at equal times. A frame with NaN takes the differences it enters with it; NaN where no
+    three frames in a row are left.
     """
     if predicted.shape != true.shape or true.ndim != 3:
         raise PalmarError(f"predicted {predicted.shape} and true {true.shape} motion: expected one shape [t, k, d].")

@@ -11,9 +11,10 @@ keypoint that is never visible counts nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
 
 from palmar.errors import PalmarError
 from palmar.geometry.align import apply, procrustes
@@ -110,12 +111,12 @@ def scale_translation_aligned(predicted: Points, true: Points, *, root: int = 0,
 
 def mrrpe(predicted_left: Float[np.ndarray, "n 3"], predicted_right: Float[np.ndarray, "n 3"],
           true_left: Float[np.ndarray, "n 3"], true_right: Float[np.ndarray, "n 3"]) -> float:
-    """Mean relative-root position error: how wrong the vector from the right wrist to the left one is (InterHand2.6M)."""
+    """Mean relative-root position error: of the vector from the right wrist to the left one (InterHand2.6M)."""
     off = (predicted_left - predicted_right) - (true_left - true_right)
     return float(np.linalg.norm(off, axis=-1).mean())
 
 
-def pck(error: Float[np.ndarray, "n k"], thresholds: ArrayLike, *, pooled: bool = False,
+def pck(error: Float[np.ndarray, "n k"], thresholds: float | Sequence[float] | np.ndarray, *, pooled: bool = False,
         strict: bool = False) -> Float[np.ndarray, "*t"]:
     """The share of points nearer than each threshold (or as near; not so when `strict`).
 
