@@ -20,6 +20,12 @@ from palmar.geometry.pnp import translation_from_rays
 from palmar.hand.mirror import mirror_points, mirror_rotmats
 from palmar.hand.model import HandModel
 
+_JOINTS = np.array([[5, 6, 7, 8], [9, 10, 11, 12], [17, 18, 19, 20], [13, 14, 15, 16], [1, 2, 3, 4]])
+"""The joints of MANO's fingers (index, middle, little, ring, thumb), outwards."""
+_CARRIERS = [0, 1, 2, 2]
+"""The bone of a finger that carries each of its joints."""
+
+
 def camera_from_crop(crops: Sequence[Crop], camera: Camera) -> Float[np.ndarray, "n 3 3"]:
     """The rotation from each crop's frame into the camera's: `geometry.virtual_camera`'s, transposed, all crops at once.
 
@@ -44,24 +50,67 @@ def wrist_in_camera(wrist: Float[np.ndarray, "n 3 3"], camera_from_crop: Float[n
 
 def relative_joints(model: HandModel, shape: Float[np.ndarray, "n 10"], wrist_in_camera: Float[np.ndarray, "n 3 3"],
                     fingers: Float[np.ndarray, "n 15 3 3"], left: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n 21 3"]:
-    """The 21 joints along the camera's axes before translation, metres: the wrist lies within a millimetre of 0.
+    """The 21 joints along the camera's axes before translation, metres.
 
-    model: the right hand. fingers: as of right hands, whatever the side. Both sides go through the model at once: a left
-    hand is posed as its mirror image, turned into itself, and then turned by its own wrist.
+    model: the right hand. fingers: as of right hands, whatever the side. A left hand is posed as its mirror image, turned
+    into itself, and then turned by its own wrist. The fast twin of `HandModel.shaped(...).posed(...).joints()`, which
+    it must equal: all fingers go outwards together, as each has three bones.
     """
     rest = model.shaped(shape)
-    rotations = np.concatenate([np.broadcast_to(np.eye(3), (len(shape), 1, 3, 3)), fingers], 1)
-    points, root = rest.posed(rotations).joints(), rest.rest_joints[:, :1]
+    n, root = len(shape), rest.rest_joints[:, :1]
+    heads = rest.rest_joints[:, 1:].reshape(n, 5, 3, 3)                      # finger, bone outwards
+    local = rest.rest_landmarks[:, _JOINTS] - heads[:, :, _CARRIERS]         # [n, 5, 4, 3] from the head of the bone that carries it
+    bones = heads[:, :, 1:] - heads[:, :, :-1]
+    turn, place = np.empty((n, 5, 3, 3, 3)), np.empty((n, 5, 3, 3))
+    turn[:, :, 0], place[:, :, 0] = fingers[:, ::3], heads[:, :, 0]
+    for bone in (0, 1):
+        turn[:, :, bone + 1] = turn[:, :, bone] @ fingers[:, bone + 1::3]
+        place[:, :, bone + 1] = place[:, :, bone] + (turn[:, :, bone] @ bones[:, :, bone, :, None])[..., 0]
+    points = np.empty((n, 21, 3))
+    points[:, 0] = rest.rest_landmarks[:, 0]
+    points[:, _JOINTS] = place[:, :, _CARRIERS] + (turn[:, :, _CARRIERS] @ local[..., None])[..., 0]
     if left.any():
         points, root = (np.where(left[:, None, None], mirror_points(x), x) for x in (points, root))
     return (points - root) @ np.swapaxes(wrist_in_camera, -1, -2) + root
 
 
 def translation(relative: Float[np.ndarray, "n 21 3"], keypoints: Float[np.ndarray, "n 21 2"],
-                sigma: Float[np.ndarray, "n 21"], camera: Camera) -> Float[np.ndarray, "n 3"]:
+                sigma: Float[np.ndarray, "n 21"], camera: Camera,
+                start: Float[np.ndarray, "n 3"] | None = None) -> Float[np.ndarray, "n 3"]:
     """Where each hand stands, metres in the camera's frame: its joints' pixels lie nearest the keypoints, the sure ones first.
 
-    NaN where keypoints and pose agree on no place in front of the camera.
-    Only the place is solved for here; pose and shape stay the network's. Refining them too belongs after this step.
+    start: about where, from the frame before; a few Gauss-Newton steps from there cost a third of solving anew, which is
+    done where there is no start or the steps do not settle. NaN where keypoints and pose agree on no place in front of the camera.
+    Only the place is solved for; pose and shape stay the networks'. Refining them too belongs here.
     """
-    return translation_from_rays(relative, camera.unproject(keypoints), 1 / np.maximum(sigma, 1e-3) ** 2)
+    rays = camera.unproject(keypoints)
+    weights = 1 / np.maximum(sigma, 1e-3) ** 2
+    if start is not None and np.isfinite(start).all() and np.isfinite(rays).all():
+        near = _settled(relative, rays, weights, start)
+        if near is not None:
+            return near
+    return translation_from_rays(relative, rays, weights)
+
+
+def _settled(relative: np.ndarray, rays: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray | None:
+    """Gauss-Newton on the squared errors on the plane z = 1, in closed form; None unless it settles within a few steps."""
+    seen, t = rays[..., :2], start
+    with np.errstate(all="ignore"):
+        for _ in range(4):
+            points = relative + t[:, None]
+            z = points[..., 2:]
+            p = points[..., :2] / z
+            w = weights[..., None] / (z * z)
+            w = w / w.sum(1, keepdims=True)
+            error = (seen - p) * z
+            p_mean = (w * p).sum(1, keepdims=True)
+            off = p - p_mean
+            weighted = w * off
+            dz = -(weighted * error).sum((1, 2)) / (weighted * off).sum((1, 2))
+            step = np.empty_like(t)
+            step[:, :2] = (w * error).sum(1) + p_mean[:, 0] * dz[:, None]
+            step[:, 2] = dz
+            t = t + step
+            if (np.abs(step) < 1e-5 * np.abs(t[:, 2:])).all() and (z > 0.01).all():
+                return t
+    return None

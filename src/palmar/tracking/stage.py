@@ -19,7 +19,7 @@ from palmar.geometry.camera import Camera
 from palmar.media.source import Source, read
 from palmar.tracking.networks import Networks, OnnxNetworks
 from palmar.tracking.settle import one_side_each
-from palmar.tracking.tracker import ASSUMED_FOV, Tracker
+from palmar.tracking.tracker import ASSUMED_FOV, Tracker, hands_of
 from palmar.types import Clip, Frame, Hands
 
 def track(
@@ -65,30 +65,30 @@ def track(
     tracker = Tracker(networks, max_hands=max_hands, camera=known, mirrored=mirrored, stills=stills, smooth=smooth,
                       detect_every=detect_every)
 
-    rows: list[Hands] = []
+    rows: list[dict[str, np.ndarray]] = []
     opinions: list[np.ndarray] = []
     turns: list[np.ndarray] = []
     times: list[float | None] = []
     cameras: list[Camera] = []
     try:
         for frame in clip.frames:
-            hands = tracker.step(frame)
-            if len(hands):
-                rows.append(hands)
+            columns = tracker.columns(frame)
+            if columns:
+                rows.append(columns)
                 opinions.append(tracker.opinion.log_odds_right)
                 turns.append(tracker.opinion.camera_from_crop)
             times.append(frame.time)
             if tracker.camera is not None and (not cameras or tracker.camera is not cameras[-1]):
                 cameras.append(tracker.camera)
             if observe is not None:
-                observe(frame, hands)
+                observe(frame, hands_of([columns]))
             if progress is not None:
                 progress(len(times), clip.frames.count)
     except KeyboardInterrupt:
         if not clip.frames.source.startswith("webcam:") or not times:
             raise
 
-    hands = Hands.concat(rows)
+    hands = hands_of(rows)
     one = cameras[0] if len(set(cameras)) == 1 else None
     if len(hands) and not stills and one is not None:
         hands = one_side_each(hands, np.concatenate(opinions), np.concatenate(turns), one, mirrored=mirrored)

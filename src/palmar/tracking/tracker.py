@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -85,6 +85,8 @@ class _Track:
     keypoints: Float[np.ndarray, "21 2"]
     """As last seen, unfiltered."""
     vote: SideVote = field(default_factory=SideVote)
+    place: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.full(3, np.nan))
+    """As last solved for, in the picture's camera frame."""
     settled: bool = False
     """Followed for so long that its side is beyond doubt."""
 
@@ -142,6 +144,10 @@ class Tracker:
 
         Raises PalmarError for a picture of another size than the camera's, and for time that runs backwards.
         """
+        return hands_of([self.columns(frame)])
+
+    def columns(self, frame: Frame) -> dict[str, np.ndarray]:
+        """What `step` gives, as bare columns of `Hands`; empty where no hand was seen. `hands_of` makes hands of many frames'."""
         begin = time.perf_counter()
         self.seconds = {"detector": 0.0, "landmarker": 0.0}
         image, now = frame.image, self._time_of(frame)
@@ -159,7 +165,7 @@ class Tracker:
         self._since_detection += 1
         if few and (not seen or self._lost or self._since_detection >= self.detect_every):
             self._since_detection = 0
-            seen += self._find(image, now, [t.keypoints for t, _, _ in seen])
+            seen += self._find(image, now, [found.keypoints[0] for _, found, _ in seen])
         seen.sort(key=lambda one: one[0].track)
         self._followed = [track for track, _, _ in seen]
         rows = self._rows(frame, now, camera, seen)
@@ -288,12 +294,12 @@ class Tracker:
 
     # What it does
 
-    def _rows(self, frame: Frame, now: float, camera: Camera, seen: list[tuple[_Track, Landmarks, Crop]]) -> Hands:
+    def _rows(self, frame: Frame, now: float, camera: Camera, seen: list[tuple[_Track, Landmarks, Crop]]) -> dict[str, np.ndarray]:
         """Filters what was seen of each track, solves for the place, and writes the rows."""
         n = len(seen)
         if not n:
             self.opinion = Opinion(np.zeros(0), np.zeros((0, 3, 3)))
-            return Hands.empty()
+            return {}
         tracks = [track for track, _, _ in seen]
         found = Landmarks.concat([landmarks for _, landmarks, _ in seen])
         slots = np.array([t.slot for t in tracks])
@@ -331,9 +337,11 @@ class Tracker:
             turns = self._rotations.step(slots, turns, dt)
             rotations = rotmat_from_quaternion(turns)
         relative = solve.relative_joints(self.model, shape, rotations[:, 0], rotations[:, 1:], ~right)
-        place = solve.translation(relative, keypoints, found.sigma, camera)
+        place = solve.translation(relative, keypoints, found.sigma, camera, np.stack([t.place for t in tracks]))
         if self.smooth:
             place = self._still_depth(slots, place, dt)
+        for track, where in zip(tracks, place, strict=True):
+            track.place = where
 
         pose = rotvec_from_quaternion(turns)
         pose[~right, 1:] = mirror_rotvecs(pose[~right, 1:])
@@ -343,11 +351,12 @@ class Tracker:
             right, opinions = ~right, -opinions
             pose, joints, place = mirror_rotvecs(pose), mirror_points(joints), mirror_points(place)
             self.opinion = Opinion(opinions * weight, to_camera)
-        return Hands(
-            frame=np.full(n, frame.index), track=np.array([-1 if self.stills else t.track for t in tracks]), view=np.zeros(n),
-            side=right, score=found.presence, box=hand_box(keypoints),
-            keypoints=np.concatenate([keypoints, sure[..., None]], -1), joints=joints, pose=pose, shape=shape, translation=place,
-        )  # type: ignore[arg-type]
+        return {
+            "frame": np.full(n, frame.index), "track": np.array([-1 if self.stills else t.track for t in tracks]), "view": np.zeros(n),
+            "side": right, "score": found.presence, "box": hand_box(keypoints),
+            "keypoints": np.concatenate([keypoints, sure[..., None]], -1), "joints": joints, "pose": pose, "shape": shape,
+            "translation": place,
+        }
 
     def _still_depth(self, slots: np.ndarray, place: Float[np.ndarray, "n 3"], dt: np.ndarray) -> Float[np.ndarray, "n 3"]:
         """Each hand moved along its line of sight to its filtered depth. What is NaN stays so, and is not filtered in."""
@@ -389,6 +398,14 @@ def _crops(aim: Float[np.ndarray, "n 3 2"]) -> list[Crop]:
 
 def _as_seen(found: Landmarks) -> Expected:
     return Expected(found.keypoints, found.side, found.shape, np.zeros(len(found)))
+
+
+def hands_of(frames: Sequence[Mapping[str, np.ndarray]]) -> Hands:
+    """All rows of the columns of many frames."""
+    some = [columns for columns in frames if columns]
+    if not some:
+        return Hands.empty()
+    return Hands(**{name: np.concatenate([columns[name] for columns in some]) for name in some[0]})
 
 
 def assumed_camera(width: int, height: int) -> Camera:

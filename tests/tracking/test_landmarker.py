@@ -1,0 +1,62 @@
+"""Crops in, answers in the picture's pixels out; what confidence means."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from palmar.geometry.crop import Crop
+from palmar.hand.box import hand_box
+from palmar.tracking.landmarker import OUTPUTS, SIZE, Landmarker, Landmarks, confidence
+
+CROPS = [Crop((200.0, 150.0), 160.0, 0.5, SIZE), Crop((420.0, 300.0), 90.0, -2.0, SIZE)]
+
+
+def brightest(crops):
+    """A landmarker that sees one thing: the brightest spot of its crop."""
+    n = len(crops)
+    spots = []
+    for crop in crops:
+        weight = crop[..., 0].astype(float) ** 4
+        y, x = np.indices(weight.shape)
+        spots.append([(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()])
+    return {"keypoints": np.tile(np.array(spots, np.float32)[:, None], (1, 21, 1)), "sigma": np.full((n, 21), 2.0, np.float32),
+            "presence": np.full(n, 0.9, np.float32), "side": np.full(n, 0.3, np.float32),
+            "rotations": np.tile(np.eye(3, dtype=np.float32), (n, 16, 1, 1)), "shape": np.zeros((n, 10), np.float32)}
+
+
+def test_what_is_seen_in_a_crop_lies_there_in_the_picture():
+    image = np.zeros((480, 640, 3), np.uint8)
+    spots = np.array([[222.0, 131.0], [400.0, 310.0]])
+    for x, y in spots:
+        cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1, cv2.LINE_AA)
+    found = Landmarker(brightest)(image, CROPS)
+    np.testing.assert_allclose(found.keypoints[:, 0], spots, atol=0.3)
+    np.testing.assert_allclose(found.sigma[:, 0], [2 * 160 / SIZE, 2 * 90 / SIZE])
+    assert all(getattr(found, name).dtype == np.float64 for name in OUTPUTS)
+
+
+def test_confidence_is_the_share_of_errors_within_a_tenth_of_the_hand():
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(0, 200, (1, 21, 2))
+    sigma = np.linspace(2, 60, 21)[None]
+    box = hand_box(keypoints)[0]
+    radius = 0.1 * max(box[2] - box[0], box[3] - box[1])
+    errors = np.linalg.norm(rng.normal(size=(200_000, 2)), axis=1)
+    share = [(errors * s <= radius).mean() for s in sigma[0]]
+    np.testing.assert_allclose(confidence(sigma, keypoints)[0], share, atol=5e-3)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-12, 1e9])
+def test_confidence_at_its_ends(sigma):
+    value = confidence(np.full((1, 21), sigma), np.random.default_rng(0).uniform(0, 100, (1, 21, 2)))
+    np.testing.assert_allclose(value, 0.0 if sigma > 1 else 1.0, atol=1e-9)
+
+
+def test_rows_are_taken_and_joined():
+    found = Landmarker(brightest)(np.full((480, 640, 3), 9, np.uint8), CROPS)
+    again = Landmarks.concat([found[:1], found[1:]])
+    for name in OUTPUTS:
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+    assert len(found[[1]]) == 1
