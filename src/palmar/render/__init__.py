@@ -16,8 +16,10 @@ from palmar.render.light import (  # noqa: E402  (after the check above, so that
     sh_basis,
     sh_from_environment,
     sh_from_lobes,
+    spread_directions,
 )
 from palmar.render.mesh import Mesh, vertex_normals  # noqa: E402
+from palmar.render.occlusion import ambient_occlusion  # noqa: E402
 from palmar.render.rasterize import Buffers, rasterize, visible  # noqa: E402
 from palmar.render.shade import NO_PART, Rendered, render  # noqa: E402
 
@@ -27,6 +29,7 @@ __all__ = [
     "Light",
     "Mesh",
     "Rendered",
+    "ambient_occlusion",
     "lamp_from_environment",
     "rasterize",
     "render",
@@ -34,6 +37,7 @@ __all__ = [
     "sh_basis",
     "sh_from_environment",
     "sh_from_lobes",
+    "spread_directions",
     "vertex_normals",
     "visible",
 ]

@@ -1,4 +1,5 @@
-"""Light of the synthetic world: the surroundings as nine spherical harmonics, and lamps so far away that they are directions.
+"""Light of the synthetic world: the surroundings as nine spherical harmonics, and lamps so far away that they are
+directions.
 
 Nine numbers per colour hold everything a matt surface can tell of its surroundings (Ramamoorthi and Hanrahan 2001), and
 they add, scale and turn. Order: L00, L1-1, L10, L11, L2-2, L2-1, L20, L21, L22. Directions are in the camera frame
@@ -136,19 +137,20 @@ def sh_from_environment(environment: Float[np.ndarray, "h w 3"]) -> Float32[np.n
     return (weighted.T @ np.asarray(environment, np.float64).reshape(-1, 3)).astype(np.float32)
 
 
+def spread_directions(count: int) -> Float[np.ndarray, "n 3"]:
+    """Unit vectors spread evenly over the sphere, always the same: a Fibonacci spiral."""
+    turn = np.arange(count) * np.pi * (3.0 - np.sqrt(5.0))
+    z = 1.0 - (2.0 * np.arange(count) + 1.0) / count
+    r = np.sqrt(1.0 - z**2)
+    return np.stack([r * np.cos(turn), r * np.sin(turn), z], axis=-1)
+
+
 def rotate_sh(sh: Float[np.ndarray, "9 3"], new_from_old: Float[np.ndarray, "3 3"]) -> Float32[np.ndarray, "9 3"]:
     """Harmonics of the same light seen from a turned frame. new_from_old: rotation of directions."""
-    old = sh_basis(_SPREAD)
-    new = sh_basis(_SPREAD @ np.asarray(new_from_old, np.float64).T)
+    spread = spread_directions(32)  # enough to fix nine harmonics
+    old = sh_basis(spread)
+    new = sh_basis(spread @ np.asarray(new_from_old, np.float64).T)
     return np.linalg.lstsq(new, old @ np.asarray(sh, np.float64), rcond=None)[0].astype(np.float32)
-
-
-_TURNS = np.arange(32) * np.pi * (3.0 - np.sqrt(5.0))
-_HEIGHTS = 1.0 - (np.arange(32) + 0.5) / 16.0
-_SPREAD = np.stack(
-    [np.sqrt(1 - _HEIGHTS**2) * np.cos(_TURNS), np.sqrt(1 - _HEIGHTS**2) * np.sin(_TURNS), _HEIGHTS], axis=-1
-)
-"""32 directions spread over the sphere, enough to fix nine harmonics."""
 
 
 def lamp_from_environment(
@@ -156,9 +158,9 @@ def lamp_from_environment(
 ) -> tuple[Float32[np.ndarray, " 3"], Float32[np.ndarray, " 3"], Float[np.ndarray, "h w 3"]]:
     """Take the brightest light out of a picture of all directions: (direction, colour, what remains).
 
-    environment: as for `sh_from_environment`. radius: radians around the brightest direction in which radiance above the
-    median of the picture belongs to the lamp. direction and colour are as `Light` has them. Together the lamp and the
-    rest hold the light of the whole.
+    environment: as for `sh_from_environment`. radius: radians around the brightest direction in which radiance above
+    the median of the picture belongs to the lamp. direction and colour are as `Light` has them. Together the lamp and
+    the rest hold the light of the whole.
     """
     height, width = environment.shape[:2]
     environment = np.asarray(environment, np.float64)

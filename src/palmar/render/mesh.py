@@ -51,7 +51,8 @@ def _vertex_normals(vertices, faces):
 
 def vertex_normals(vertices: Float32[np.ndarray, "v 3"], faces: Int32[np.ndarray, "f 3"]) -> Float32[np.ndarray, "v 3"]:
     """Unit normals, each the mean of its triangles' normals weighted by their areas; they point to the side from which
-    the vertices run counter-clockwise. Triangles that are not finite count nothing; a vertex of no triangle gets (0, 0, -1).
+    the vertices run counter-clockwise. Triangles that are not finite count nothing; a vertex of no triangle gets
+    (0, 0, -1).
     """
     vertices = contiguous(vertices, np.float32)
     faces = contiguous(faces, np.int32)

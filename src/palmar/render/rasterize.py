@@ -55,8 +55,8 @@ def snap(xs, ys, keys):
 def fill(snapped, key, faces, cull, face_map, key_map):
     """Write the nearest triangle of each pixel into face_map and its key into key_map (both given, -1 and 0 at first).
 
-    cull: per triangle, whether to leave it out where its outer side (vertices counter-clockwise from outside) looks away
-    from the camera. Of two triangles at the same key, the first stays.
+    cull: per triangle, whether to leave it out where its outer side (vertices counter-clockwise from outside) looks
+    away from the camera. Of two triangles at the same key, the first stays.
     """
     height, width = face_map.shape
     half = (1 << SUBPIXEL_BITS) - 1
@@ -89,7 +89,7 @@ def fill(snapped, key, faces, cull, face_map, key_map):
         y1 = min(max(ay, by, cy) >> SUBPIXEL_BITS, height - 1)
         if x0 > x1 or y0 > y1:
             continue
-        # The edge opposite each vertex; positive inside. An edge is top or left where it goes up, or level to the right.
+        # The edge opposite each vertex; positive inside. It is top or left where it goes up, or level to the right.
         dxa = cx - bx
         dya = cy - by
         dxb = ax - cx
@@ -218,9 +218,9 @@ def visible(
 ) -> Bool[np.ndarray, "*c"]:
     """Whether each point lies in the picture with nothing more than `tolerance` metres in front of it.
 
-    depth: metres at pixel centres, inf where empty, as `rasterize` and `render` give it; the pixel nearest to the point's
-    projection is asked. Points that are not finite or not in front of the camera are not visible. A joint lies inside the
-    flesh, so its tolerance must be the finger's thickness; 2 mm suits points on the skin.
+    depth: metres at pixel centres, inf where empty, as `rasterize` and `render` give it; the pixel nearest to the
+    point's projection is asked. Points that are not finite or not in front of the camera are not visible. A joint lies
+    inside the flesh, so its tolerance must be the finger's thickness; 2 mm suits points on the skin.
     """
     points = np.asarray(points_camera, np.float64)
     z = points[..., 2]

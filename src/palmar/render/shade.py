@@ -1,8 +1,8 @@
 """From a mesh and a light to linear light, coverage and labels, in one pass over the samples.
 
-Samples of the supersampled picture are gathered from the z-buffer in blocks, one row of `block` per quantity, so that the
-shading itself is straight loops over contiguous numbers which the compiler turns into vector code. Letters: n normal,
-v towards the camera, l towards the lamp, h halfway between v and l.
+Samples of the supersampled picture are gathered from the z-buffer in blocks, one row of `block` per quantity, so that
+the shading itself is straight loops over contiguous numbers which the compiler turns into vector code. Letters:
+n normal, v towards the camera, l towards the lamp, h halfway between v and l.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _project(vertices, matrix, pixels, given, scale, near):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _lamp_view(vertices, direction, size):
-    """The mesh seen from a lamp, without perspective: positions in the map's pixels, keys larger when nearer to the lamp.
+    """The mesh seen from a lamp, without perspective: positions in the map's pixels, keys larger nearer to the lamp.
 
     Also the map's axes: row 0 and 1 give x and y in pixels, row 2 the key in metres, each as (x, y, z, constant).
     """
@@ -164,7 +164,7 @@ def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _prepare(block, n):
-    """Unit normals and directions to the camera; nothing reflected yet."""
+    """Make normals and directions to the camera unit vectors, and bring every number into its range."""
     for i in range(n):
         x = block[_NX + i]
         y = block[_NY + i]
@@ -185,6 +185,12 @@ def _prepare(block, n):
         nv = block[_NX + i] * block[_VX + i] + block[_NY + i] * block[_VY + i] + block[_NZ + i] * block[_VZ + i]
         block[_NV + i] = max(nv, np.float32(0.02))
         block[_ROUGH + i] = max(block[_ROUGH + i], np.float32(0.05))
+        # Numbers read a little beyond a triangle's edge may leave their range.
+        block[_AR + i] = max(block[_AR + i], np.float32(0.0))
+        block[_AG + i] = max(block[_AG + i], np.float32(0.0))
+        block[_AB + i] = max(block[_AB + i], np.float32(0.0))
+        block[_SPEC + i] = max(block[_SPEC + i], np.float32(0.0))
+        block[_OCC + i] = min(max(block[_OCC + i], np.float32(0.0)), np.float32(1.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
@@ -280,7 +286,7 @@ def _shadow(block, n, direction, shadow_map, axes, texel, bias):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _lamp(block, n, direction, colour, wrap):
-    """Add one lamp: matt with wrap per colour, gloss by GGX with Schlick's Fresnel and Hammon's form of Smith's term."""
+    """Add one lamp: matt with wrap per colour, gloss by GGX, Schlick's Fresnel and Hammon's form of Smith's term."""
     one = np.float32(1.0)
     zero = np.float32(0.0)
     lx = direction[0]
@@ -439,8 +445,8 @@ def _shade(
                     area_a = -area_a
                     area_b = -area_b
                     area_c = -area_c
-                # The middle of several samples may lie outside the triangle. A little beyond its edges its numbers still
-                # hold; where that leads far (slivers, steep depth), take a point inside instead.
+                # The middle of several samples may lie outside the triangle. A little beyond its edges its numbers
+                # still hold; where that leads far (slivers, steep depth), take a point inside instead.
                 area = area_a + area_b + area_c
                 wa = np.float32(max(area_a, -(area >> 1))) * key[a]
                 wb = np.float32(max(area_b, -(area >> 1))) * key[b]
@@ -549,7 +555,7 @@ def _apply_texture(block, n, f, wa, wb, wc, uv, texels, which, gradients, behind
 
 
 def _irradiance_polynomial(sh: np.ndarray) -> np.ndarray:
-    """Factors of 1, x, y, z, xy, yz, xz, z2, x2 - y2 in irradiance over pi. Ramamoorthi and Hanrahan 2001, equation 13."""
+    """Factors of 1, x, y, z, xy, yz, xz, z2, x2 - y2 in irradiance over pi (Ramamoorthi and Hanrahan 2001, eq. 13)."""
     c1, c2, c3, c4, c5 = 0.429043, 0.511664, 0.743125, 0.886227, 0.247708
     sh = np.asarray(sh, np.float64)
     rows = [
@@ -586,10 +592,11 @@ def render(
 ) -> Rendered:
     """The mesh in this light, seen by this camera, box-filtered from `supersample`^2 samples per pixel.
 
-    camera_matrix: pixels from the camera frame, centres at integers. near: metres; triangles that reach nearer, and those
-    with a vertex that is not finite, are left out whole. cull: leave out triangles seen from behind; right for closed
-    meshes, and faster. pixels: the vertices' projections where the camera is no pinhole; edges stay straight.
-    The same arguments give the same bytes. Raises PalmarError for an empty picture.
+    camera_matrix: pixels from the camera frame, centres at integers. near: metres; triangles that reach nearer, and
+    those with a vertex that is not finite, are left out whole. merge: samples of a pixel on the same part whose depths
+    differ by less than this share of them are shaded once, at their middle; 0 shades every sample, at two to three
+    times the cost, and counts where a texture is finer than a pixel. pixels: the vertices' projections where the camera
+    is no pinhole; edges stay straight. The same arguments give the same bytes. Raises PalmarError for an empty picture.
     """
     if height < 1 or width < 1 or supersample < 1:
         raise PalmarError(f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}.")
