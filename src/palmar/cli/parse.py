@@ -1,0 +1,76 @@
+"""From words to a command. tyro reads the dataclasses; what it says of a mistake becomes one PalmarError."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from typing import Any, Protocol, cast
+
+import tyro
+from tyro.extras import subcommand_cli_from_dict
+
+from palmar.cli.bench import Bench
+from palmar.cli.export import Export
+from palmar.cli.licenses import Licenses
+from palmar.cli.synth import Synth
+from palmar.cli.track import Track
+from palmar.cli.train import Train
+from palmar.errors import PalmarError
+
+
+class Command(Protocol):
+    def run(self) -> int:
+        """The exit code."""
+        ...
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "track": Track,
+    "synth": Synth,
+    "train": Train,
+    "export": Export,
+    "bench": Bench,
+    "licenses": Licenses,
+}
+ABOUT = "Any recording of hands into clean, typed, four-dimensional hand data. `palmar --version` prints the version."
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command that the words name, with its options.
+
+    Raises PalmarError for words that are none, and SystemExit once --help is answered.
+    """
+    heard = io.StringIO()
+    try:
+        with redirect_stderr(heard):
+            return cast(
+                Command,
+                subcommand_cli_from_dict(
+                    cast(Any, COMMANDS),
+                    prog="palmar",
+                    description=ABOUT,
+                    args=list(words) or ["--help"],
+                    config=(tyro.conf.FlagCreatePairsOff,),
+                ),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        named = [word for word in words[:1] if word in COMMANDS]
+        said = complaint(heard.getvalue()).rstrip(".") or "this command line cannot be read"
+        raise PalmarError(f"{said}. See {' '.join(['palmar', *named])} --help.") from None
+
+
+def complaint(box: str) -> str:
+    """What tyro printed, as a sentence: of the frame it draws around its words only the words up to the first rule."""
+    found = []
+    for row in box.splitlines():
+        text = re.sub(r"^[\s│|]+|[\s│|]+$", "", row)
+        if re.match(r"[╭╰]", text):
+            continue
+        if re.fullmatch(r"[─-]{3,}", text):
+            break
+        found.append(text)
+    return " ".join(" ".join(found).split())

@@ -1,0 +1,110 @@
+"""`palmar train`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from palmar.cli.options import at_least
+from palmar.cli.talk import note
+from palmar.errors import PalmarError, need
+
+if TYPE_CHECKING:
+    from palmar.train.recipes import Data
+
+DATA = "data.json"
+"""What a run sees, beside its recipe.json."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network on the synthetic world, and go on where the run stands.
+
+    The run is a folder: log.jsonl, recipe.json, data.json and the last checkpoint. Killed, it goes on from there and
+    ends with the same weights. `palmar export` makes the files that the tracker reads.
+    """
+
+    network: Positional[Literal["detector", "landmarker"]]
+    """Which one."""
+    folder: Annotated[Path | None, arg(name="run", metavar="DIR")] = None
+    """Folder of the run, runs/detector or runs/landmarker by default."""
+    steps: int | None = None
+    """In place of the recipe's number: it decides the learning rate's course, so it must stay the same in a run."""
+    minutes: float | None = None
+    """Stop with a checkpoint after this long; the next call goes on."""
+    seed: int | None = None
+    """Of the samples, in place of the recipe's."""
+    photographs: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
+    """Adapt to real photographs too: folders with a labels.json, of which only the split `adapt` is read."""
+    workers: int = 0
+    """Processes that make samples; 0: the training process itself."""
+    threads: int | None = None
+    """Of the training process, on a CPU. A run repeats bit by bit only with the same number."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network is trained."""
+
+    def run(self) -> int:
+        at_least(0, workers=self.workers, seed=self.seed)
+        at_least(1, threads=self.threads, steps=self.steps)
+        if self.minutes is not None and not self.minutes > 0:
+            raise PalmarError(f"--minutes must be positive, got {self.minutes}.")
+        need("torch", extra="torch")
+        from palmar.train.recipes import RUNS, Data, with_steps
+
+        start, recipe = RUNS[self.network]
+        recipe = with_steps(recipe, self.steps)
+        data = Data(photographs=self.photographs)
+        if self.seed is not None:
+            data = replace(data, seed=self.seed)
+        folder = self.folder or Path("runs") / self.network
+        claim(folder, data)
+        options = {"minutes": self.minutes, "workers": self.workers, "threads": self.threads, "device": self.device}
+        found = start(folder, data, recipe, **options)
+        if found.finished:
+            note(f"{folder}: all {found.step} steps done; palmar export {folder} writes the weights")
+        else:
+            note(f"{folder}: step {found.step} of {recipe.steps}; the same command goes on")
+        return 0
+
+
+def claim(folder: Path, data: Data) -> None:
+    """Writes what the run sees into a new run; in an old one, refuses other data.
+
+    Raises PalmarError then, and where the folder cannot be made.
+    """
+    file = folder / DATA
+    mine = described(data)
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+            part.replace(file)
+            return
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise PalmarError(f"{folder}: cannot keep a run here ({err.strerror or err}).") from err
+    except ValueError as err:
+        raise PalmarError(f"{file}: not readable as JSON ({err}); use a new run folder.") from err
+    changed = [
+        f"{name} {theirs.get(name)!r} there, {mine[name]!r} here" for name in mine if theirs.get(name) != mine[name]
+    ]
+    if changed:
+        raise PalmarError(f"{folder}: this run was begun with other data ({'; '.join(changed)}); use a new folder.")
+
+
+def described(data: Data) -> dict[str, Any]:
+    """The data of a run as JSON values: of photographs the folders' names, whatever machine they lie on."""
+    import palmar
+
+    return {
+        "palmar": palmar.__version__,
+        "seed": data.seed,
+        "strength": data.strength,
+        "photographs": [folder.resolve().name for folder in data.photographs],
+        "share": data.share if data.photographs else 0.0,
+    }
