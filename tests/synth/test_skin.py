@@ -65,7 +65,7 @@ def test_a_tone_can_be_asked_for(tone):
 def test_palms_of_dark_hands_are_light():
     points, masks = patch(), {"palm": np.repeat([1.0, 0.0], 200)}
     for seed in range(20):
-        skin = sample_skin(np.random.default_rng(seed), tone=8 + seed % 3, gloves=0, painted=0)
+        skin = sample_skin(np.random.default_rng(seed), tone=8 + seed % 3, gloves=0.0, painted=0.0)
         seen = paint(skin, masks, points).albedo @ LUMINANCE
         assert seen[:200].mean() > 1.5 * seen[200:].mean()
 
@@ -73,14 +73,14 @@ def test_palms_of_dark_hands_are_light():
 def test_tips_are_redder():
     points, masks = patch(), {"tip": np.repeat([1.0, 0.0], 200)}
     for seed in range(20):
-        skin = sample_skin(np.random.default_rng(seed), tone=1 + seed % 6, gloves=0, painted=0)
+        skin = sample_skin(np.random.default_rng(seed), tone=1 + seed % 6, gloves=0.0, painted=0.0)
         points[200:] = points[:200]  # the same fields, so that only the mask differs
         seen = paint(skin, masks, points).albedo
         assert ((seen[:200, 0] / seen[:200, 1]) > (seen[200:, 0] / seen[200:, 1])).all()
 
 
 def test_nails_shine():
-    skin = sample_skin(np.random.default_rng(1), gloves=0, painted=0)
+    skin = sample_skin(np.random.default_rng(1), gloves=0.0, painted=0.0)
     painted = paint(skin, {"nail": np.repeat([1.0, 0.0], 200)}, patch())
     assert painted.specular[:200].min() > painted.specular[200:].max()
 
@@ -89,7 +89,7 @@ def test_nails_shine():
 def test_every_mask_matters_only_where_it_is(name):
     points = patch()
     rng = np.random.default_rng(11)
-    skins = [sample_skin(rng, gloves=0, painted=0) for _ in range(40)]
+    skins = [sample_skin(rng, gloves=0.0, painted=0.0) for _ in range(40)]
     half = np.repeat([1.0, 0.0], 200)
     changed = False
     for skin in skins:

@@ -91,7 +91,7 @@ class _Plate:
     """A picture at full, half, quarter ... size, so that small views of it do not alias. A fourth channel is coverage,
     with which the colours are then multiplied."""
 
-    levels: tuple[UInt8[np.ndarray, "h w c"], ...]
+    levels: tuple[UInt8[np.ndarray, "_ _ _"], ...]
     grey: bool = False
     upright: bool = False
 

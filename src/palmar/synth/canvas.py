@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 Canvas = UInt8[np.ndarray, "n n 3"]
+Texture = UInt8[np.ndarray, "t t 3"]
+"""A canvas to paint with, of any size."""
 Rng = np.random.Generator
 
 
@@ -71,7 +73,7 @@ def _turned(rng: Rng, size: int) -> tuple[Float32[np.ndarray, "n n"], Float32[np
         slant = 1.0 + np.float32(rng.uniform(0.2, 1.5)) * (y if rng.random() < 0.5 else x)
         u, v = u / slant, v / slant
     if rng.random() < 0.3:
-        u = u + np.float32(rng.uniform(0.02, 0.1)) * fbm(rng, size, cells=2, octaves=2)
+        u = u + np.float32(rng.uniform(0.02, 0.1)) * fbm(rng, size, cells=2.0, octaves=2)
     return u.astype(np.float32), v.astype(np.float32)
 
 
@@ -176,7 +178,7 @@ def leaves(rng: Rng, size: int) -> Canvas:
         else:
             axes = (max(int(radius), 1), max(int(radius * flatness), 1))
             cv2.ellipse(canvas, middle, axes, angle, 0, 360, colour, -1, cv2.LINE_AA)
-    return _shade(canvas, 0.7 + 0.5 * fbm(rng, size, cells=3, octaves=5))
+    return _shade(canvas, 0.7 + 0.5 * fbm(rng, size, cells=3.0, octaves=5))
 
 
 _FONTS = (
@@ -217,7 +219,7 @@ def text(rng: Rng, size: int) -> Canvas:
 def wood(rng: Rng, size: int) -> Canvas:
     """Planks: rings of a slowly varying field, drawn out along the grain."""
     _, y = _grid(size)
-    field = cv2.resize(fbm(rng, size, cells=4, octaves=4)[: size // 6], (size, size), interpolation=cv2.INTER_LINEAR)
+    field = cv2.resize(fbm(rng, size, cells=4.0, octaves=4)[: size // 6], (size, size), interpolation=cv2.INTER_LINEAR)
     rings = np.abs(np.sin((field * rng.uniform(4, 14) + y * rng.uniform(0, 12)) * np.float32(np.pi)))
     fine = cv2.resize(rng.random((size, 8), dtype=np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
     hue = rng.uniform(0.04, 0.11)
@@ -285,7 +287,7 @@ def _paste(canvas: Canvas, corners: np.ndarray, texture: np.ndarray | None, colo
     region[:] = cv2.blendLinear(paint, np.ascontiguousarray(region), weight, 1.0 - weight)
 
 
-def _pick(rng: Rng, textures: Sequence[Canvas], share: float = 0.5) -> Canvas | None:
+def _pick(rng: Rng, textures: Sequence[Texture], share: float = 0.5) -> UInt8[np.ndarray, "m m 3"] | None:
     """A part of a random texture, or None in 1 - share of the calls."""
     if rng.random() > share:
         return None
@@ -313,7 +315,7 @@ class _Eye:
         return np.stack([u, v], 1) + self.middle
 
 
-def room(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
+def room(rng: Rng, size: int, textures: Sequence[Texture]) -> Canvas:
     """The inside of a room: walls, floor, pictures, a window or door, and three to twelve boxes, far ones first."""
     eye = _Eye(rng, size)
     canvas = np.empty((size, size, 3), np.uint8)
@@ -376,7 +378,7 @@ def room(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
     return _shade(canvas, 0.6 + 0.6 * fbm(rng, size, cells=1.5, octaves=2))
 
 
-def shelves(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
+def shelves(rng: Rng, size: int, textures: Sequence[Texture]) -> Canvas:
     """Books and boxes upright in rows."""
     canvas = cv2.resize(textures[int(rng.integers(len(textures)))], (size, size))
     canvas = cv2.convertScaleAbs(canvas, alpha=rng.uniform(0.15, 0.5))
@@ -404,7 +406,7 @@ def shelves(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
     return _shade(canvas, 0.6 + 0.6 * fbm(rng, size, cells=1.5, octaves=2))
 
 
-def desk(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
+def desk(rng: Rng, size: int, textures: Sequence[Texture]) -> Canvas:
     """A table top from above: sheets, a keyboard, round things, cables."""
     canvas = wood(rng, size) if rng.random() < 0.5 else clouds(rng, size)
     canvas = canvas.copy()
@@ -443,7 +445,7 @@ def desk(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
     return _shade(canvas, 0.6 + 0.6 * fbm(rng, size, cells=1.5, octaves=2))
 
 
-def screen(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
+def screen(rng: Rng, size: int, textures: Sequence[Texture]) -> Canvas:
     """Windows of a computer on top of each other."""
     canvas = cv2.resize(textures[int(rng.integers(len(textures)))], (size, size))
     for _ in range(int(rng.integers(3, 10))):
@@ -457,4 +459,4 @@ def screen(rng: Rng, size: int, textures: Sequence[Canvas]) -> Canvas:
     return canvas
 
 
-SCENES: tuple[Callable[[Rng, int, Sequence[Canvas]], Canvas], ...] = (room, shelves, room, desk, room, screen)
+SCENES: tuple[Callable[[Rng, int, Sequence[Texture]], Canvas], ...] = (room, shelves, room, desk, room, screen)

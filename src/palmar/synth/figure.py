@@ -103,7 +103,7 @@ class _Sheet:
 
 
 def _skin_colour(rng: Rng) -> Float32[np.ndarray, " 3"]:
-    return np.asarray(sample_skin(rng, gloves=0, painted=0).base, np.float32)
+    return np.asarray(sample_skin(rng, gloves=0.0, painted=0.0).base, np.float32)
 
 
 def _mottled(rng: Rng, sheet: _Sheet, colour: np.ndarray, amount: float) -> Float32[np.ndarray, "n n 3"]:
@@ -130,7 +130,7 @@ def bust(rng: Rng, size: int) -> Figure:
     cloth = sample_cloth(rng)
     flat = np.stack([sheet.x, sheet.y, np.zeros_like(sheet.x)], -1).reshape(-1, 3) * np.float32(0.2)
     shirt = cloth.paint(flat).reshape(size, size, 3)
-    folds = 0.5 + 0.8 * fbm(rng, size, cells=3, octaves=3)
+    folds = 0.5 + 0.8 * fbm(rng, size, cells=3.0, octaves=3)
     wide, drop = rng.uniform(0.65, 1.0), y + b + rng.uniform(0.05, 0.15)
     collar = rng.uniform(0.1, 0.3)
     neckline = [(x - collar, drop), (x, drop + collar * rng.uniform(0.2, 1.2)), (x + collar, drop)]
@@ -142,19 +142,19 @@ def bust(rng: Rng, size: int) -> Figure:
     middle = x + turn * a  # of the face
     rose = (skin * np.array([1.0, 0.75, 0.78], np.float32)).astype(np.float32)
     for side in (-1, 1):
-        sheet.ellipse(middle + side * a * 0.45, y + b * 0.25, a * 0.2, b * 0.12, 0, 0.5 * (skin + rose), 0)
+        sheet.ellipse(middle + side * a * 0.45, y + b * 0.25, a * 0.2, b * 0.12, 0.0, 0.5 * (skin + rose), 0.0)
         if rng.random() < 0.9:
             eye = middle + side * a * 0.4
-            sheet.ellipse(eye, y - b * 0.08, a * 0.22, b * 0.09, 0, skin * np.float32(0.7), 0)
-            sheet.ellipse(eye, y - b * 0.08, a * 0.16, b * 0.05, 0, np.array([0.7, 0.7, 0.68], np.float32), 0)
-            sheet.ellipse(eye, y - b * 0.08, a * 0.065, b * 0.05, 0, np.array([0.03, 0.025, 0.02], np.float32), 0)
-        sheet.ellipse(middle + side * a * 0.4, y - b * 0.25, a * 0.24, b * 0.035, side * 0.1, hair_colour, 0)
+            sheet.ellipse(eye, y - b * 0.08, a * 0.22, b * 0.09, 0.0, skin * np.float32(0.7), 0.0)
+            sheet.ellipse(eye, y - b * 0.08, a * 0.16, b * 0.05, 0.0, np.array([0.7, 0.7, 0.68], np.float32), 0.0)
+            sheet.ellipse(eye, y - b * 0.08, a * 0.065, b * 0.05, 0.0, np.array([0.03, 0.025, 0.02], np.float32), 0.0)
+        sheet.ellipse(middle + side * a * 0.4, y - b * 0.25, a * 0.24, b * 0.035, side * 0.1, hair_colour, 0.0)
     sheet.tube([(middle, y - b * 0.1), (middle + turn * 0.1, y + b * 0.25)], [a * 0.08, a * 0.15], skin)
     sheet.ellipse(
-        middle, y + b * 0.52, a * rng.uniform(0.25, 0.4), b * rng.uniform(0.03, 0.1), 0, rose * np.float32(0.7), 0
+        middle, y + b * 0.52, a * rng.uniform(0.25, 0.4), b * rng.uniform(0.03, 0.1), 0.0, rose * np.float32(0.7), 0.0
     )
     if rng.random() < 0.2:  # beard
-        sheet.ellipse(middle, y + b * 0.8, a * 0.7, b * 0.25, 0, hair, 1.0)
+        sheet.ellipse(middle, y + b * 0.8, a * 0.7, b * 0.25, 0.0, hair, 1.0)
     if style < 0.85:
         up = rng.uniform(0.6, 0.85)
         sheet.ellipse(x + rng.normal(0, 0.05), y - b * up, a * 1.08, b * rng.uniform(0.35, 0.55), tilt, hair, 1.3)
@@ -231,7 +231,7 @@ def thing(rng: Rng, size: int) -> Figure:
     colour = cloth.paint(flat).reshape(size, size, 3)
     kind = rng.random()
     if kind < 0.3:
-        sheet.ellipse(0, 0, rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.9), rng.uniform(0, math.pi), colour)
+        sheet.ellipse(0.0, 0.0, rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.9), rng.uniform(0, math.pi), colour)
     elif kind < 0.65:
         angle, length, radius = rng.uniform(0, math.pi), rng.uniform(0.3, 0.7), rng.uniform(0.1, 0.4)
         end = (length * math.cos(angle), length * math.sin(angle))

@@ -158,9 +158,11 @@ class Sensor:
         if noisy:
             shot, read = math.exp(log_shot) * size**2, math.exp(log_read) * size**2
             grain = draw.uniform(0.0, 0.8)
-        denoise: Denoiser = draw.choose(("median", "bilateral")) if draw.occurs(0.4) else "none"
+        denoise: Denoiser = (
+            draw.choose(("median", "bilateral")) if draw.occurs(0.6 if shot > 4e-3 else 0.35) else "none"
+        )
         chroma_blur = draw.maybe(0.2, draw.uniform(1.0, 3.0))
-        unsharp = draw.maybe(0.4, draw.uniform(0.2, 1.5)) * size
+        unsharp = draw.maybe(0.4, draw.uniform(0.2, 0.6 if shot > 4e-3 else 1.5)) * size  # noisy cameras sharpen little
         unsharp_sigma = draw.uniform(0.6, 2.0)
 
         tone = tuple(math.exp(draw.spread(0.35)) for _ in range(_TONE_KNOTS))
@@ -176,14 +178,14 @@ class Sensor:
         brightness = draw.maybe(0.4, draw.uniform(-0.15, 0.15)) * size
         local_contrast = draw.maybe(0.1, draw.uniform(1.0, 3.0)) * size
 
-        jpeg = int(draw.uniform(20, 96)) if draw.occurs(0.5) else 0
+        jpeg = int(draw.uniform(20.0, 96.0)) if draw.occurs(0.5) else 0
         subsampling: Subsampling = draw.choose(("420", "420", "422", "444"))
-        phase = (int(draw.uniform(0, 8)), int(draw.uniform(0, 8)))
+        phase = (int(draw.uniform(0.0, 8.0)), int(draw.uniform(0.0, 8.0)))
         video_block = draw.choose((8, 16)) if draw.occurs(0.2) else 0
         video_threshold = draw.uniform(2.0, 12.0) * size
         deblock = draw.chance(0.6)
 
-        spectrum = (draw.uniform(0.0, 3.0) * size, draw.uniform(0.1, 0.5) * size) if draw.occurs(0.5) else None
+        spectrum = (3.0 * draw.uniform() ** 1.5 * size, draw.uniform(0.1, 0.5) * size) if draw.occurs(0.5) else None
         spectrum_luma = draw.chance(0.75)
         convolution = draw.choose((3, 5, 7)) if draw.occurs(0.1) else 0
         cutouts = draw.rectangles() if draw.occurs(0.2) else ()

@@ -69,7 +69,7 @@ def monk_luminance() -> Float[np.ndarray, " 10"]:
 def monk_tone(reflectance: Float[np.ndarray, "*n 3"]) -> Int[np.ndarray, "*n"]:
     """The tone, 1 to 10, whose luminance (see `monk_luminance`) is nearest in the logarithm."""
     luminance = np.log(np.maximum(reflectance @ _LUMINANCE, 1e-6))[..., None]
-    return np.abs(luminance - np.log(monk_luminance())).argmin(-1) + 1
+    return np.asarray(np.abs(luminance - np.log(monk_luminance())).argmin(-1) + 1)
 
 
 @functools.cache
@@ -188,7 +188,7 @@ def sample_cloth(rng: np.random.Generator) -> Cloth:
             value = _log_uniform(rng, 0.015, 0.85)
             return (value * np.exp(rng.normal(0, 0.05, 3))).astype(np.float32)
         saturation = _uniform(rng, 0.1, 0.6) if kind < 0.75 else _uniform(rng, 0.6, 0.98)
-        rgb = colorsys.hsv_to_rgb(_uniform(rng, 0, 1), saturation, _log_uniform(rng, 0.03, 0.8))
+        rgb = colorsys.hsv_to_rgb(_uniform(rng, 0.0, 1.0), saturation, _log_uniform(rng, 0.03, 0.8))
         return np.asarray(rgb, np.float32)
 
     patterns = ("stripes", "checks", "dots", "blotches")
