@@ -1,8 +1,9 @@
 """Milliseconds per render of a mesh of a hand's size, and what they are made of. Run: python benchmarks/render.py
 
-A wavy ball of about 3,200 triangles covers about half of 128 x 128 pixels, 2 x 2 samples each, on one core. The floor is
-what the same buffers and operations would cost at the machine's own speed: bytes that must be written and read once, and
-arithmetic at one vector instruction per cycle; it shows what is left to win, and is never reached.
+A wavy ball of 3,200 triangles covers about half of 128 x 128 pixels, 2 x 2 samples each, on one core. The floor is
+what the same buffers and operations would cost at the machine's own speed: the bytes that must be written and read at
+the rate of a plain copy, and the arithmetic at eight operations per cycle. It shows what is left to win, and is never
+reached.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from palmar.render import Light, Mesh, rasterize, render, vertex_normals
+from palmar.render import Light, Mesh, ambient_occlusion, rasterize, render, vertex_normals
 
 
 def ball(rings: int = 41, sectors: int = 40, radius: float = 0.08) -> tuple[np.ndarray, np.ndarray]:
@@ -58,14 +60,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=300)
     options = parser.parse_args()
 
-    size = options.size
+    size, supersample = options.size, options.supersample
     vertices, faces = ball()
-    rng = np.random.default_rng(0)
     matrix = np.array([[2.5 * size, 0, size / 2 - 0.5], [0, 2.5 * size, size / 2 - 0.5], [0, 0, 1]])
-    plain = Mesh(vertices, faces, rng.uniform(0.2, 0.5, vertices.shape).astype(np.float32))
-    uv = rng.uniform(0, 1, (len(vertices), 2)).astype(np.float32)[faces]
-    texture = np.ones((1, 512, 512, 4), np.float32)
-    textured = Mesh(vertices, faces, plain.albedo, uv=uv, texture=texture)
+    rng = np.random.default_rng(0)
+    open_ = Mesh(vertices, faces, rng.uniform(0.2, 0.5, vertices.shape).astype(np.float32))
+    closed = replace(open_, closed=np.ones(len(faces), bool))
+    uv = (vertices[:, :2] / 0.2 + 0.5).astype(np.float32)[faces]
+    textured = replace(closed, uv=uv, texture=np.ones((1, 512, 512, 4), np.float32))
     sh = np.zeros((9, 3), np.float32)
     sh[0] = 3
     towards = np.array([[0.3, -0.8, -0.52], [-0.9, 0.1, -0.42], [0.1, 0.6, -0.79], [0, -1, 0]], np.float32)
@@ -74,48 +76,47 @@ def main() -> None:
     def light(lamps: int, shadows: int) -> Light:
         return Light(sh, towards[:lamps], np.ones((lamps, 3), np.float32), np.arange(lamps) < shadows)
 
-    covered = int((render(plain, matrix, size, size, light(0, 0)).alpha > 0).sum())
+    covered = int((render(closed, matrix, size, size, light(0, 0)).alpha > 0).sum())
     print(
-        f"{len(faces)} triangles, {size} x {size} pixels, {options.supersample} x {options.supersample} samples, "
+        f"{len(faces)} triangles, {size} x {size} pixels, {supersample} x {supersample} samples, "
         f"{covered} pixels covered ({covered / size**2:.0%})"
     )
 
     def report(name: str, call: Callable[[], object]) -> None:
         median, least = milliseconds(call, options.repeats)
-        print(f"{name:44s} {median:6.2f} ms median, {least:6.2f} ms least")
+        print(f"{name:58s} {median:6.2f} ms median, {least:6.2f} ms least")
 
-    big = size * options.supersample
-    k = matrix @ np.diag([options.supersample, options.supersample, 1])
-    pixels = vertices @ k.T.astype(np.float32)
-    pixels = np.concatenate([pixels[:, :2] / pixels[:, 2:], vertices[:, 2:]], 1)
+    def report_render(name: str, mesh: Mesh, lamps: int, shadows: int, merge: float = 0.02) -> None:
+        lit = light(lamps, shadows)
+        report(
+            f"render {name}, {lamps} lamps, {shadows} shadows",
+            lambda: render(mesh, matrix, size, size, lit, supersample=supersample, merge=merge),
+        )
+
     report("vertex normals", lambda: vertex_normals(vertices, faces))
+    report("ambient occlusion, closed", lambda: ambient_occlusion(vertices, faces, closed=closed.closed))
+    big = size * supersample
+    pixels = vertices @ (np.diag([supersample, supersample, 1]) @ matrix).T.astype(np.float32)
+    pixels = np.concatenate([pixels[:, :2] / pixels[:, 2:], vertices[:, 2:]], 1)
     report("rasterize all samples, with weights", lambda: rasterize(pixels, faces, big, big))
-    for mesh, name in ((plain, "render"), (textured, "render, texture and bump")):
-        for lamps, shadows in ((0, 0), (1, 1), (2, 1), (4, 2)):
-            report(
-                f"{name}, {lamps} lamps, {shadows} shadows",
-                lambda m=mesh, b=light(lamps, shadows): render(
-                    m, matrix, size, size, b, supersample=options.supersample
-                ),
-            )
-    report(
-        "render, 2 lamps, 1 shadow, closed (cull)",
-        lambda: render(plain, matrix, size, size, light(2, 1), supersample=options.supersample, cull=True),
-    )
+    for lamps, shadows in ((0, 0), (1, 1), (2, 1), (4, 2)):
+        report_render("closed", closed, lamps, shadows)
+    report_render("open", open_, 2, 1)
+    report_render("closed, texture and bump", textured, 2, 1)
+    report_render("closed, texture and bump, every sample shaded", textured, 2, 1, merge=0.0)
 
-    samples = covered * options.supersample**2
-    big_bytes = big * big * 8 * 2  # face and key, written empty and read once
-    sample_bytes = samples * (3 * 12 * 4 + 20 * 4)  # the corners' tables, and the block once
-    out_bytes = size * size * (12 + 4 + 1 + 4 + 4)
-    floats = samples * (12 * 5 + 90 + 3 * 60 + 2 * 60)
-    scratch = np.zeros(1 << 24, np.uint8)
-    copy_ms, _ = milliseconds(lambda: scratch.copy(), 20)
-    rate = 2 * len(scratch) / copy_ms * 1e-6
-    total = big_bytes + sample_bytes + out_bytes
+    samples = covered * supersample**2
+    moved = big * big * 8 * 2  # face and key of every sample, written empty and read once
+    moved += covered * (3 * 12 * 4 + 24 * 4)  # the corners' rows of the vertex table, and the block
+    moved += size * size * (12 + 4 + 1 + 4 + 4) + len(faces) * 12 + len(vertices) * 48
+    operations = len(faces) * 60 + samples * 10  # triangles set up, samples tested
+    operations += covered * (12 * 5 + 30 + 3 * 65 + 2 * 60)  # interpolation, weights, surroundings, two lamps
+    block = np.zeros(1 << 18, np.uint8)  # as large as the sample maps, so from the same cache
+    copy_ms, _ = milliseconds(block.copy, 200)
+    rate = 2 * len(block) / copy_ms
     print(
-        f"floor: {total / 1e6:.1f} MB at {rate:.0f} GB/s of a plain copy = {total / rate * 1e-6:.2f} ms; "
-        f"{floats / 1e6:.1f} M operations, 8 per cycle at 2.5 GHz = {floats / 8 / 2.5e6:.2f} ms; "
-        f"edges: {len(faces)} triangles at 20 ns = {len(faces) * 2e-5:.2f} ms"
+        f"floor of a render with 2 lamps: {moved / 1e6:.1f} MB at {rate * 1e-6:.0f} GB/s = {moved / rate:.2f} ms; "
+        f"{operations / 1e6:.1f} M operations at 8 per cycle and 3 GHz = {operations / 8 / 3e6:.2f} ms"
     )
 
 
