@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from palmar.errors import PalmarError
+
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 JOINTS: Mapping[str, tuple[str, str, str]] = {
     "thumb": ("cmc", "mcp", "ip"),
@@ -103,9 +105,9 @@ class Spread(NamedTuple):
 
 
 SPREAD: Mapping[tuple[str, str], Spread] = {
-    ("index", "middle"): Spread(13.7, 17.2, 2.6),
-    ("middle", "ring"): Spread(9.8, 14.3, 2.3),
-    ("ring", "little"): Spread(7.8, 32.1, 7.0),
+    ("index", "middle"): Spread(17.0, 17.2, 2.6),
+    ("middle", "ring"): Spread(10.9, 14.3, 2.3),
+    ("ring", "little"): Spread(9.8, 32.1, 7.0),
 }
 """Maxima: source "spread"; an angle up to mean + 2 SD counts as possible. Rest: proximal phalanges of the hand model's
 template."""
@@ -163,9 +165,9 @@ def bounds(*, lax: bool = False) -> tuple[Float[np.ndarray, "5 3 3"], Float[np.n
 
 
 def abduction_share(mcp_flexion: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """The share of its abduction range that a finger has left at this flexion (radians): 1 up to 0, `ABDUCTION_AT_90`
-    from 90 degrees."""
-    return np.interp(mcp_flexion, (0.0, np.pi / 2), (1.0, ABDUCTION_AT_90))
+    """The share of its abduction range that a finger has left at this flexion in radians: 1 up to 0, then falling
+    linearly through `ABDUCTION_AT_90`, beyond 90 degrees too: were it level there, the poses would not be convex."""
+    return np.minimum(1.0, 1.0 - (1.0 - ABDUCTION_AT_90) / (np.pi / 2) * mcp_flexion)
 
 
 def dip_from_pip(pip_flexion: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
@@ -176,7 +178,7 @@ def dip_from_pip(pip_flexion: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, 
 def spread(angles: Float[np.ndarray, "*batch 5 3 3"]) -> Float[np.ndarray, "*batch 3"]:
     """Angle in radians between neighbouring fingers (index-middle, middle-ring, ring-little) as if laid on a table; < 0
     is crossed."""
-    side = _TOWARDS_THUMB * angles[..., 1:, 0, 1]
+    side = _TOWARDS_THUMB * _checked(angles)[..., 1:, 0, 1]
     return _REST_SPREAD + side[..., :-1] - side[..., 1:]
 
 
@@ -185,6 +187,7 @@ def inside(
 ) -> Bool[np.ndarray, "*batch"]:
     """Whether a hand can hold the pose: the four rules of this module. `tolerance` in radians, on every bound."""
     low, high = bounds(lax=lax)
+    angles = _checked(angles)
     ok = np.all((angles >= low - tolerance) & (angles <= high + tolerance), axis=(-3, -2, -1))
     reach = abduction_share(angles[..., 1:, 0, 0]) * high[1:, 0, 1]
     ok &= np.all(np.abs(angles[..., 1:, 0, 1]) <= reach + tolerance, axis=-1)
@@ -200,7 +203,7 @@ def clip(angles: Float[np.ndarray, "*batch 5 3 3"], *, lax: bool = False) -> Flo
     neighbour. NaN stays NaN.
     """
     low, high = bounds(lax=lax)
-    angles = _between(angles, low, high)
+    angles = _between(_checked(angles), low, high)
     angles[..., 0, 0, 1] = np.minimum(angles[..., 0, 0, 1], _RISE - RISE_PER_FLEXION * angles[..., 0, 0, 0])
     reach = abduction_share(angles[..., 1:, 0, 0]) * high[1:, 0, 1]
     side = _TOWARDS_THUMB * angles[..., 1:, 0, 1]
@@ -214,6 +217,12 @@ def clip(angles: Float[np.ndarray, "*batch 5 3 3"], *, lax: bool = False) -> Flo
     ring = _between(_between(side[..., 2], -reach[..., 2], reach[..., 2]), middle - most[1], middle - least[1])
     little = _between(_between(side[..., 3], -reach[..., 3], reach[..., 3]), ring - most[2], ring - least[2])
     angles[..., 1:, 0, 1] = _TOWARDS_THUMB * np.stack([index, middle, ring, little], axis=-1)
+    return angles
+
+
+def _checked(angles: np.ndarray) -> np.ndarray:
+    if angles.shape[-3:] != (5, 3, 3):
+        raise PalmarError(f"angles: expected shape [..., 5, 3, 3] (finger, joint, motion), got {angles.shape}.")
     return angles
 
 

@@ -72,15 +72,15 @@ THUMB: Mapping[str, tuple[float, float, float, float, float]] = {
 
 SPREAD: Mapping[str, tuple[float, float, float, float]] = {
     "rest": (0, 0, 0, 0),
-    "closed": (-8, 1, -6, -9),
-    "near": (-4, 0, -3, -4),
+    "closed": (-15, 2, -10, -17),
+    "near": (-8, 1, -5, -8),
     "wide": (7, 0, 7, 18),
     "fan": (4, 0, 4, 9),
-    "vee": (5, -1, -6, -8),
-    "salute": (-6, 6, 3, -6),
+    "vee": (5, 0, -6, -9),
+    "salute": (-9, 8, 0, -8),
     "scissors": (4, -2, -5, -7),
-    "crossed": (-14, 9, -4, -4),
-    "horns": (4, 0, -3, 10),
+    "crossed": (-18, 11, -4, -6),
+    "horns": (4, 0, -4, 10),
 }
 """Abduction of index, middle, ring, little."""
 

@@ -122,10 +122,14 @@ def _noise(rng: np.random.Generator, sd: Angles) -> Angles:
 
 def sample_synergy(rng: np.random.Generator) -> Pose:
     """The mean posture plus two or three synergies with scores N(0, 1) and a little independent noise."""
-    first, second = rng.choice(len(_SYNERGIES) - 1, 2, replace=False) + 1
+    others = len(_SYNERGIES) - 1
+    first = int(rng.integers(others))
+    second = (first + 1 + int(rng.integers(others - 1))) % others          # another one
+    first, second = first + 1, second + 1
     score = rng.standard_normal(3)
     score[2] *= rng.random() < 0.5
-    angles = MEAN_POSTURE + np.tensordot(score, _SYNERGIES[[0, first, second]], 1) + _noise(rng, _SYNERGY_SD)
+    moved = score @ _SYNERGIES[[0, first, second]].reshape(3, 45)
+    angles = MEAN_POSTURE + moved.reshape(5, 3, 3) + _noise(rng, _SYNERGY_SD)
     return Pose(limits.clip(angles), "synergy", _SYNERGY_NAMES[first])
 
 
@@ -432,7 +436,7 @@ def sample_motion(rng: np.random.Generator, seconds: float, fps: float) -> Motio
     if not (0 < seconds < math.inf and 0 < fps < math.inf):
         raise PalmarError(f"sample_motion: seconds and fps must be positive and finite, got {seconds} and {fps}.")
     times = np.arange(max(1, round(seconds * fps))) / fps
-    angles, turn = [sample_pose(rng).angles], [Rotation.from_matrix(sample_orientation(rng))]
+    angles, looks = [sample_pose(rng).angles], [sample_orientation(rng)]
     starts, lengths, turns = [], [], []
     clock = None
     while clock is None or clock < times[-1]:
@@ -442,7 +446,7 @@ def sample_motion(rng: np.random.Generator, seconds: float, fps: float) -> Motio
         how_far = 1.0 if rng.random() < 0.6 else rng.uniform(0.1, 0.7)       # some moves are small adjustments
         angles.append(angles[-1] + how_far * (sample_pose(rng).angles - angles[-1]))
         turns.append(rng.normal(0.0, TURN_SD * how_far, 3))
-        turn.append(turn[-1] * Rotation.from_rotvec(turns[-1]))
+        looks.append(looks[-1] @ Rotation.from_rotvec(turns[-1]).as_matrix())
         starts.append(clock + rest)
         lengths.append(length)
         clock += rest + length
@@ -451,5 +455,5 @@ def sample_motion(rng: np.random.Generator, seconds: float, fps: float) -> Motio
     done = minimum_jerk((times - np.array(starts)[move]) / np.array(lengths)[move])
     poses = np.stack(angles)
     along = poses[move] + done[:, None, None, None] * (poses[move + 1] - poses[move])
-    orientation = Rotation.concatenate(turn)[move] * Rotation.from_rotvec(done[:, None] * np.stack(turns)[move])
-    return Motion(times, along, orientation.as_matrix())
+    turned = Rotation.from_rotvec(done[:, None] * np.stack(turns)[move]).as_matrix()
+    return Motion(times, along, np.stack(looks)[move] @ turned)
