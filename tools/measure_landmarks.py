@@ -72,7 +72,7 @@ def render(folder: Path) -> None:
         out = draw(mesh, matrix, SIZE, SIZE, sample_light(rng))
         ground = 2 * cv2.GaussianBlur(rng.uniform(0.02, 0.6, (SIZE, SIZE, 3)), (0, 0), 60).astype(np.float32)
         picture = develop(out.rgb + ground * (1 - out.alpha[..., None]))
-        cv2.imwrite(str(folder / f"{index:04d}.png"), np.clip(255 * picture, 0, 255).astype(np.uint8)[:, :, ::-1])
+        cv2.imwrite(str(folder / f"{index:04d}.png"), picture.astype(np.uint8)[:, :, ::-1])
         p = place(joints) @ matrix.T
         truth["keypoints"].append(p[:, :2] / p[:, 2:])
         truth["rotations"].append((turn @ posed.bone_rotations)[list(BONE_OF_JOINT)])

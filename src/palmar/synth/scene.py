@@ -16,6 +16,7 @@ from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel
 from palmar.render import Mesh
 from palmar.synth.anatomy import bend_wrist, forearm, sleeve, stub_ring, surface_masks, tube_faces
+from palmar.synth.collision import Body
 from palmar.synth.pose import sample_orientation, sample_pose
 from palmar.synth.skin import Skin, paint, sample_cloth, sample_skin
 
@@ -47,21 +48,26 @@ def place_hand(
     look: Float[np.ndarray, "3 3"] | None = None,
     skin: Skin | None = None,
     arm: tuple[float, float] = (0.16, 0.30),
+    posed_as: tuple[Float[np.ndarray, "5 3 3"], Float[np.ndarray, "3 3"]] | None = None,
 ) -> Placed:
     """A hand with arm and clothes whose middle (the middle MCP) stands at `place`, metres of the camera frame.
 
     look: camera_from_view, applied after the sampled orientation (the turn of the ray to the hand). arm: range of the
-    arm's length in metres behind the stub.
+    arm's length in metres behind the stub. posed_as: anatomical angles and camera_from_hand in place of drawn ones; the
+    same generator then gives the same person in another pose, as a moving picture needs. Fingers that run into each
+    other are taken apart.
     """
     model = HandModel.default()
     shape = sample_shape(rng)
-    rotations = model.rotations_from_angles(sample_pose(rng).angles)
-    turn = sample_orientation(rng)
+    angles, turn = sample_pose(rng).angles, sample_orientation(rng)
+    if posed_as is not None:
+        angles, turn = posed_as
     if look is not None:
         turn = look @ turn
     bend = rng.normal(0.0, 1.0, 3) * (0.15, 0.30, 0.45)
     skin = sample_skin(rng) if skin is None else skin
     shaped = model.shaped(shape)
+    rotations = model.rotations_from_angles(Body.of(shaped).resolve(angles))
     posed = shaped.posed(rotations)  # rest frame; turned into the camera frame below
     vertices = bend_wrist(posed.skin(), model.behind, bend)
     joints = posed.joints()

@@ -179,12 +179,10 @@ def photo_frame(
         )
     else:
         m_source = m
-    fill = (
-        develop(backgrounds.sample(rng, height, width))
-        if rng.random() < 0.6
-        else np.full((height, width, 3), rng.integers(256), np.float32) / 255
-    )
-    fill = np.clip(fill * 255, 0, 255).astype(np.uint8) if fill.dtype != np.uint8 else fill
+    if rng.random() < 0.6:
+        fill = develop(backgrounds.sample(rng, height, width)).astype(np.uint8)
+    else:
+        fill = np.full((height, width, 3), rng.integers(256), np.uint8)
     image = cv2.warpAffine(
         source,
         m_source,
