@@ -91,17 +91,18 @@ class _Plate:
     """A picture at full, half, quarter ... size, so that small views of it do not alias. A fourth channel is coverage,
     with which the colours are then multiplied."""
 
-    levels: tuple[UInt8[np.ndarray, "_ _ _"], ...]
+    levels: tuple[UInt8[np.ndarray, " ..."], ...]
+    """Each [h, w, c], or [h, w] with one channel."""
     grey: bool = False
     upright: bool = False
 
     @classmethod
-    def of(cls, image: UInt8[np.ndarray, "h w c"], *, upright: bool = False) -> _Plate:
+    def of(cls, image: UInt8[np.ndarray, "h w *c"], *, upright: bool = False) -> _Plate:
         levels = [np.ascontiguousarray(image)]
         while min(levels[-1].shape[:2]) >= 48:
             height, width = levels[-1].shape[:2]
             levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-        grey = image.shape[2] == 3 and int(np.ptp(image[::7, ::7].astype(np.int16), axis=2).max()) < 4
+        grey = image.shape[2:] == (3,) and int(np.ptp(image[::7, ::7].astype(np.int16), axis=2).max()) < 4
         return cls(tuple(levels), grey, upright)
 
     def view(
@@ -111,7 +112,7 @@ class _Plate:
         height: int,
         width: int,
         border: int,
-    ) -> UInt8[np.ndarray, "h w c"]:
+    ) -> UInt8[np.ndarray, "h w *c"]:
         """The picture seen through a height x width window: `matrix` turns steps of the window into steps of the full
         size, `centre` is what its middle sees, in pixels of the full size."""
         a, b, c, d = matrix
@@ -181,7 +182,7 @@ class Backgrounds:
             make = SKIN_FIGURES[i % len(SKIN_FIGURES)]
             people.append(_Plate.of(make(generator(2, i), figure_size), upright=make is bust))
         things = [_Plate.of(thing(generator(3, i), figure_size)) for i in range(max(self.canvases // 5, 1))]
-        masks = [_Plate.of(_mask(generator(4, i))[..., None]) for i in range(max(self.canvases // 3, 1))]
+        masks = [_Plate.of(_mask(generator(4, i))) for i in range(max(self.canvases // 3, 1))]
         return _Pool(
             textures=tuple(map(_Plate.of, textures)),
             scenes=tuple(map(_Plate.of, scenes)),
@@ -259,7 +260,7 @@ def _mask(rng: np.random.Generator) -> UInt8[np.ndarray, "n n"]:
     return (np.clip(field * sharpness + 0.5, 0, 1) * 255).astype(np.uint8)
 
 
-def _crop(draw: Draws, plate: _Plate, height: int, width: int) -> UInt8[np.ndarray, "h w c"]:
+def _crop(draw: Draws, plate: _Plate, height: int, width: int) -> UInt8[np.ndarray, "h w *c"]:
     """A random resized crop of a random resized crop, turned and mirrored; what lies outside is a reflection."""
     full_height, full_width = plate.levels[0].shape[:2]
     share = math.sqrt(draw.uniform(0.2, 1.0) * draw.uniform(0.3, 1.0))
@@ -294,7 +295,7 @@ def _lay(draw: Draws, picture: UInt8[np.ndarray, "h w 3"], plate: _Plate) -> UIn
     angle = draw.uniform(-math.pi, math.pi) if turned else draw.normal(0.15)
     mirror = -1.0 if draw.chance(0.5) else 1.0
     cos, sin = math.cos(angle) * step, math.sin(angle) * step
-    x, y = draw.uniform(0.0, width), draw.uniform(0.0, height)
+    x, y = width * draw.uniform(), height * draw.uniform()
     u, v = x - width / 2.0, y - height / 2.0  # the figure's middle from the window's
     a, b, c, d = mirror * cos, -sin, mirror * sin, cos
     centre = (size / 2.0 - a * u - b * v, size / 2.0 - c * u - d * v)
