@@ -57,7 +57,7 @@ PHOTOGRAPHS: tuple[Photograph, ...] = (
     _skimage("grass.png", "CC0-1.0", "https://www.deviantart.com/linolafett/art/Grass-01-434853879"),
     _skimage("gravel.png", "CC0-1.0", "https://cc0textures.com/view.php?tex=Gravel04"),
     _skimage("retina.jpg", "CC0-1.0", "Mikael Häggström, WikiJournal of Medicine 1 (2) 2014", (250, 1160, 250, 1160)),
-    _skimage("rocket.jpg", "CC0-1.0", "https://www.flickr.com/photos/spacexphotos/16511594820"),
+    _skimage("rocket.jpg", "LicenseRef-PublicDomain", "https://www.flickr.com/photos/spacexphotos/16511594820"),
     _skimage("text.png", "LicenseRef-PublicDomain", "https://en.wikipedia.org/wiki/File:Corner.png"),
 )
 """Every photograph that backgrounds are made of. Each was looked at: no hand is in the parts kept."""
