@@ -22,11 +22,11 @@ from palmar.hand import HandModel, ShapedHand
 from palmar.hand.joints import POSE_OF_FINGER
 
 ALLOWED = 0.002
-"""Metres by which two fingers press into each other."""
+"""Metres by which two fingers of an average hand press into each other; this and the next scale with the palm."""
 ALLOWED_THUMB = 0.005
 """Metres by which the thumb and a finger do: both have a pulp."""
-ALLOWED_SELF = 0.004
-"""Metres by which a finger's last bone presses into its first."""
+ALLOWED_WEB = 0.004
+"""Metres by which the first bones of two fingers do: soft flesh at the webs."""
 ALLOWED_PALM = 0.005
 """Metres by which the thumb presses into the palm."""
 ALLOWED_FIST = 0.016
@@ -39,13 +39,12 @@ _FINGER_BONES = np.array(POSE_OF_FINGER)
 _PALM = 4
 
 
-def _capsules(model: HandModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ends [19, 2, 3] at rest and radii [19] of the template's capsules: three per finger, then the palm; and its rest
-    joints [16, 3].
+def _capsules(shaped: ShapedHand) -> np.ndarray:
+    """Of 19 capsules [19, 7] at rest: both ends, relative to its joint for a finger's, and the radius. Fingers first.
 
     The bones of the template run near the back of the fingers; a capsule runs through the middle of the flesh.
     """
-    shaped = model.shaped(np.zeros(1))
+    model = shaped.model
     vertices, heads = shaped.vertices(), shaped.rest_joints
     ends, radii = np.zeros((15 + _PALM, 2, 3)), np.zeros(15 + _PALM)
     for finger in range(5):
@@ -64,7 +63,7 @@ def _capsules(model: HandModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             centre = (flesh.min(0) + flesh.max(0)) / 2
             radius = np.median(np.linalg.norm(flesh - centre, axis=1)) * (1.0 if finger or k else THENAR)
             stop = start + along * (length if k < 2 else length - radius)
-            ends[3 * finger + k], radii[3 * finger + k] = (start + centre, stop + centre), radius
+            ends[3 * finger + k], radii[3 * finger + k] = (centre, stop - start + centre), radius
     palm = vertices[model.parts == 0]
     for i, finger in enumerate(range(1, 5)):
         knuckle = heads[_FINGER_BONES[finger, 0]]
@@ -75,27 +74,36 @@ def _capsules(model: HandModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         middle = np.array([0.0, (low + high) / 2, 0.0])
         ends[15 + i] = middle + knuckle * (0.3, 0, 0.5), middle + knuckle * (0.9, 0, 1.0)
         radii[15 + i] = radius
-    return ends, radii, heads
+    return np.concatenate([ends.reshape(-1, 6), radii[:, None]], axis=1)
+
+
+@functools.cache
+def _fit(model: HandModel) -> tuple[np.ndarray, np.ndarray]:
+    """Capsules [19, 7] of the mean shape, and how they change [19, 7, 10] per standard deviation of each direction."""
+    mean = _capsules(model.shaped(np.zeros(10)))
+    change = [(_capsules(model.shaped(d)) - _capsules(model.shaped(-d))) / 2 for d in np.eye(10)]
+    return mean, np.stack(change, axis=-1)
 
 
 def _pairs() -> tuple[np.ndarray, np.ndarray]:
-    """Capsules that can meet [p, 2], and the fingers they belong to [p, 2]; the palm counts as finger 5."""
+    """Capsules that can meet [p, 2], and the fingers they belong to [p, 2]; the palm counts as finger 5.
+
+    A finger does not meet itself: the limits of its joints see to that.
+    """
     pairs = []
     for a in range(5):
         for b in range(a + 1, 5):
             pairs += [(3 * a + i, 3 * b + j) for i in range(3) for j in range(3) if (a, i) != (0, 0) or j > 0]
         web = (0, 1, 0)                                           # between thumb and index: soft
         pairs += [(3 * a + i, 15 + p) for i in (1, 2) for p in range(_PALM) if (a, i, p) != web]
-        if a:
-            pairs.append((3 * a, 3 * a + 2))
     table = np.array(pairs)
     return table, np.minimum(table // 3, 5)
 
 
 _PAIRS, _OWNERS = _pairs()
 _GIVES_WAY = np.select(
-    [_OWNERS[:, 0] == _OWNERS[:, 1], (_OWNERS == (0, 5)).all(1), _OWNERS[:, 1] == 5, _OWNERS[:, 0] == 0],
-    [ALLOWED_SELF, ALLOWED_PALM, ALLOWED_FIST, ALLOWED_THUMB], ALLOWED)
+    [(_OWNERS == (0, 5)).all(1), _OWNERS[:, 1] == 5, _OWNERS[:, 0] == 0, (_PAIRS % 3 == 0).all(1)],
+    [ALLOWED_PALM, ALLOWED_FIST, ALLOWED_THUMB, ALLOWED_WEB], ALLOWED)
 
 
 @functools.cache
@@ -110,9 +118,6 @@ def _axes(model: HandModel) -> np.ndarray:
             r = turned[finger, k, :, _FINGER_BONES[finger, k]]
             axes[finger, k] = r[:, (2, 0, 1), (1, 2, 0)] - r[:, (1, 2, 0), (2, 0, 1)]
     return axes / 2
-
-
-_template = functools.cache(_capsules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +135,15 @@ class Body:
 
     @staticmethod
     def of(shaped: ShapedHand) -> Body:
-        """Capsules of one person's hand: those of the template, moved with the joints and scaled with the palm's
-        length."""
-        ends, radii, template_joints = _template(shaped.model)
-        joints = np.asarray(shaped.rest_joints, np.float64).reshape(16, 3)
-        scale = np.linalg.norm(joints[4]) / np.linalg.norm(template_joints[4])
-        bones = _FINGER_BONES.reshape(-1)
-        relative = ends.copy()
-        relative[:15] -= template_joints[bones][:, None]
-        body = Body(joints[_FINGER_BONES], _axes(shaped.model), relative * scale, radii * scale, np.zeros(len(_PAIRS)))
-        at_rest = _overlaps(np.zeros((5, 3, 3)), body.joints, body.axes, body.ends, body.radii, _PAIRS)
-        return Body(body.joints, body.axes, body.ends, body.radii, np.maximum(at_rest, 0.0) + _GIVES_WAY)
+        """Capsules of one person's hand: a shape [k], not a batch of them. Linear in the shape."""
+        mean, change = _fit(shaped.model)
+        shape = np.asarray(shaped.shape, np.float64)
+        fit = mean + change[..., : len(shape)] @ shape
+        joints = np.asarray(shaped.rest_joints, np.float64)[_FINGER_BONES]
+        fixed = joints, _axes(shaped.model), np.ascontiguousarray(fit[:, :6]).reshape(-1, 2, 3), fit[:, 6].copy()
+        at_rest = _overlaps(np.zeros((5, 3, 3)), *fixed, _PAIRS)
+        size = np.linalg.norm(joints[2, 0]) / np.linalg.norm(shaped.model.shaped(np.zeros(1)).rest_joints[4])
+        return Body(*fixed, np.maximum(at_rest, 0.0) + size * _GIVES_WAY)
 
     def overlap(self, angles: Float[np.ndarray, "5 3 3"]) -> float:
         """Metres by which the worst pair of capsules overlaps beyond its slack; 0 for a pose that can be."""
@@ -152,13 +155,13 @@ class Body:
         """The pose with the fingers that meet opened just enough; a pose without overlap comes back equal.
 
         Fingers are freed of each other and of the palm first, then the thumb of the fingers. Opening means going a
-        share of the way to the flat hand, so that a pose inside the limits stays inside.
+        share of the way to the flat hand; a pose inside the limits stays inside.
         """
         angles = np.array(angles, np.float64)
         return _resolve(angles, self.joints, self.axes, self.ends, self.radii, self.slack, _PAIRS, _OWNERS)
 
 
-@numba.njit(cache=True, fastmath=False)
+@numba.njit(cache=True)
 def _turn(axis, angle, out):
     """out <- out @ rotation(axis, angle)."""
     if angle == 0.0:
@@ -174,7 +177,7 @@ def _turn(axis, angle, out):
         out[i, 2] = d * c - (x * b - y * a) * s + z * dot
 
 
-@numba.njit(cache=True, fastmath=False)
+@numba.njit(cache=True)
 def _place(angles, joints, axes, ends):
     placed = ends.copy()
     for f in range(5):
@@ -196,7 +199,7 @@ def _place(angles, joints, axes, ends):
     return placed
 
 
-@numba.njit(cache=True, fastmath=False)
+@numba.njit(cache=True)
 def _distance(p, q):
     """Between two segments [2, 3]. Ericson 2005, section 5.1.9."""
     a = e = b = c = f = 0.0
@@ -217,7 +220,7 @@ def _distance(p, q):
     return np.sqrt(square)
 
 
-@numba.njit(cache=True, fastmath=False)
+@numba.njit(cache=True)
 def _overlaps(angles, joints, axes, ends, radii, pairs):
     """Metres by which each pair of capsules overlaps; < 0 apart."""
     placed = _place(angles, joints, axes, ends)
@@ -228,50 +231,71 @@ def _overlaps(angles, joints, axes, ends, radii, pairs):
     return out
 
 
-@numba.njit(cache=True, fastmath=False)
+FLEXION, SPREAD, WHOLE = 0, 1, 2
+"""Ways to open a hand, each a path inside the limits: flexion of some fingers (all of the thumb's angles), abduction of
+the four fingers together, everything."""
+
+
+@numba.njit(cache=True)
 def _resolve(angles, joints, axes, ends, radii, slack, pairs, owners):
+    fixed = (joints, axes, ends, radii, slack, pairs, owners)
     moving = np.zeros(5, np.bool_)
-    for attempt in range(12):
+    for attempt in range(16):
         over = _overlaps(angles, joints, axes, ends, radii, pairs) - slack
-        thumb_waits = False                                       # first the fingers among themselves and on the palm
-        worst = -1
-        for n in range(len(pairs)):
-            if owners[n, 0] > 0 and over[n] > 0.0 and (worst < 0 or over[n] > over[worst]):
-                worst, thumb_waits = n, True
-        if worst < 0:
-            worst = np.argmax(over)
+        worst, thumb_waits = np.argmax(over), False
         if over[worst] <= 0.0:
             return angles
-        moving[:] = attempt >= 10
-        for side in range(2):
-            if owners[worst, side] < 5:
-                moving[owners[worst, side]] = True
-        if not thumb_waits:                                       # then the thumb, with fingers if it must be
-            moving[1:] = moving[1:] & (attempt >= 8)
-            found = _least_share(angles, moving, False, joints, axes, ends, radii, slack, pairs, owners)
-            if found > 1.0:
+        for n in range(len(pairs)):                               # first the fingers among themselves and on the palm
+            if owners[n, 0] > 0 and over[n] > 0.0 and (not thumb_waits or over[n] > over[worst]):
+                worst, thumb_waits = n, True
+        moving[:] = False
+        way, share = WHOLE, 2.0
+        if attempt >= 12:
+            moving[:] = True
+            share = _least_share(angles, moving, WHOLE, False, fixed)
+        elif thumb_waits:
+            for side in range(2):
+                if owners[worst, side] < 5:
+                    moving[owners[worst, side]] = True
+            way, share = FLEXION, _least_share(angles, moving, FLEXION, True, fixed)
+            if share > 0.25 and owners[worst, 1] < 5:
+                other = _least_share(angles, moving, SPREAD, True, fixed)
+                if other < share:
+                    way, share = SPREAD, other
+        else:                                                     # then the thumb, with fingers if it must be
+            moving[0] = True
+            way, share = FLEXION, _least_share(angles, moving, FLEXION, False, fixed)
+            if share > 1.0:
                 for n in range(len(pairs)):
                     if owners[n, 0] == 0 and over[n] > 0.0 and owners[n, 1] < 5:
                         moving[owners[n, 1]] = True
-                found = _least_share(angles, moving, False, joints, axes, ends, radii, slack, pairs, owners)
-        else:
-            found = _least_share(angles, moving, True, joints, axes, ends, radii, slack, pairs, owners)
-        angles = _opened(angles, moving, min(found, 1.0))
-    return _opened(angles, np.ones(5, np.bool_), 1.0)
+                share = _least_share(angles, moving, FLEXION, False, fixed)
+        if share > 1.0:
+            moving[:] = True
+            way, share = WHOLE, _least_share(angles, moving, WHOLE, False, fixed)
+        angles = _opened(angles, moving, way, min(share, 1.0))
+    return _opened(angles, np.ones(5, np.bool_), WHOLE, 1.0)
 
 
-@numba.njit(cache=True, fastmath=False)
-def _least_share(angles, moving, thumb_waits, joints, axes, ends, radii, slack, pairs, owners):
-    """The smallest share of the way to the flat hand that frees the moving fingers, to 1/64; 2 if none does."""
+@numba.njit(cache=True)
+def _least_share(angles, moving, way, thumb_waits, fixed):
+    """The smallest share of the way to the flat hand that frees the moving fingers, to 1/64; 2 if none does.
+
+    For SPREAD they need only be free of other fingers. From small to large: a finger may come free and meet another.
+    """
+    joints, axes, ends, radii, slack, pairs, owners = fixed
     step, share = 1.0 / 16.0, 0.0
     fine = False
     while share < 1.0:
         share += step
-        over = _overlaps(_opened(angles, moving, share), joints, axes, ends, radii, pairs) - slack
+        over = _overlaps(_opened(angles, moving, way, share), joints, axes, ends, radii, pairs) - slack
         free = True
         for n in range(len(pairs)):
-            moves = moving[owners[n, 0]] or (owners[n, 1] < 5 and moving[owners[n, 1]])
-            if moves and over[n] > 0.0 and not (thumb_waits and owners[n, 0] == 0):
+            a, b = owners[n]
+            concerned = moving[a] or (b < 5 and moving[b])
+            if (thumb_waits and a == 0) or (way == SPREAD and b == 5):
+                concerned = False
+            if concerned and over[n] > 0.0:
                 free = False
                 break
         if free and fine:
@@ -281,10 +305,15 @@ def _least_share(angles, moving, thumb_waits, joints, axes, ends, radii, slack, 
     return 2.0
 
 
-@numba.njit(cache=True, fastmath=False)
-def _opened(angles, moving, share):
+@numba.njit(cache=True)
+def _opened(angles, moving, way, share):
     out = angles.copy()
     for f in range(5):
-        if moving[f]:
+        if way == WHOLE or (f == 0 and moving[0]):
             out[f] *= 1.0 - share
+        elif way == SPREAD and f > 0:
+            out[f, :, 1] *= 1.0 - share
+        elif way == FLEXION and moving[f]:
+            out[f, :, 0] *= 1.0 - share
+            out[f, :, 2] *= 1.0 - share
     return out

@@ -175,26 +175,26 @@ def sample_library(rng: np.random.Generator) -> Pose:
 
 _PHALANGES = np.array([[0.245, 0.143, 0.097], [0.266, 0.170, 0.108], [0.244, 0.165, 0.107], [0.204, 0.117, 0.093]])
 """Proximal, middle, distal of index to little, as fractions of hand length (Buchholz 1992)."""
-_PALM_CONTACT = 0.16
-"""From the MCP back to the middle of the palm's pad that touches what is held, fraction of hand length. Ours."""
+_PALM = 0.16
+"""The part of the palm before the MCP that lies on what is held, fraction of hand length. Ours."""
 _PAD = 0.04
 """Half a finger's thickness, fraction of hand length. Ours."""
 
 
 def wrap(radius: float) -> Float[np.ndarray, "4 3"]:
-    """Flexion (radians) of MCP, PIP, DIP of index to little for phalanges that lie on a cylinder of this radius in hand
-    lengths.
+    """Flexion (radians) of MCP, PIP, DIP of index to little whose joints lie on a circle about a cylinder's axis.
 
-    Each phalanx touches at its middle, so that a joint between two of them turns by the angle that both half-lengths
-    subtend. Not clipped: a thin cylinder asks for more than the joints have.
+    radius: of the cylinder in hand lengths; the circle is wider by `_PAD`. Each bone is a chord, and two chords meet at
+    half the sum of the angles they subtend. Not clipped to the limits: a thin cylinder asks for more than joints have.
     """
-    half = np.arctan(_PHALANGES / (2 * (radius + _PAD)))
-    palm = math.atan(_PALM_CONTACT / (2 * (radius + _PAD)))
+    circle = 2 * (radius + _PAD)
+    half = np.arcsin(np.minimum(_PHALANGES / circle, 1.0))
+    palm = math.asin(min(_PALM / circle, 1.0))
     return np.stack([palm + half[:, 0], half[:, 0] + half[:, 1], half[:, 1] + half[:, 2]], axis=-1)
 
 
 def _cylinder(rng: np.random.Generator) -> Angles:
-    radius = math.exp(rng.uniform(math.log(0.04), math.log(0.28)))           # a broom stick to a large bottle
+    radius = math.exp(rng.uniform(math.log(0.06), math.log(0.28)))           # a broom stick to a large bottle
     angles = gestures.shape("hold cylinder" if radius > 0.1 else "hold cylinder small")
     angles[1:, :, FLEXION] = wrap(radius)
     angles[1:, 0, FLEXION] += np.radians(rng.normal(0, 6) * np.array([-1.5, -0.5, 0.5, 1.5]))     # held at a slant
