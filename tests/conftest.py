@@ -1,0 +1,113 @@
+"""What all tests share: a closed network, two runs (plain, and with every shape checked), and networks that are tiny.
+
+The checked run is `pytest --jaxtyping-packages=palmar,beartype.beartype`: arguments and results of every annotated
+function are then compared with their shapes. Marked `plain` are tests that hand over what the checker refuses before
+our own error can, and those that start a Python of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+CLOSED = Path(__file__).parent / "closed"
+runpy.run_path(str(CLOSED / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(CLOSED), os.environ.get("PYTHONPATH")]))
+
+settings.register_profile("palmar", deadline=None, max_examples=50)  # a busy machine is not a wrong answer
+settings.load_profile("palmar")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "plain: not in the run with checked shapes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("jaxtyping_packages", None):
+        return
+    for item in items:
+        if item.get_closest_marker("plain"):
+            item.add_marker(pytest.mark.skip(reason="belongs to the plain run"))
+
+
+TINY_HAND = np.stack([64 + 28 * np.sin(2.5 * np.arange(21)), 100 - 3.6 * np.arange(21)], -1).astype(np.float32)
+"""Keypoints, crop pixels, that the tiny landmarker answers for every crop."""
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for `palmar track --weights`: a hand where a picture is brightest, always with the same keypoints."""
+    folder = tmp_path_factory.mktemp("tiny-weights")
+    for name, data in (("detector", _tiny_detector()), ("landmarker", _tiny_landmarker())):
+        (folder / f"{name}.onnx").write_bytes(data)
+        card = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "world": "none", "licences": []}
+        (folder / f"{name}.json").write_text(json.dumps(card))
+    return folder
+
+
+def _tiny_detector() -> bytes:
+    """score: brightness of a cell over 255; box: 20 pixels each way; a right hand, upright."""
+    steps = [
+        ("Cast", ["image"], "float", {"to": 1}),
+        ("Transpose", ["float"], "planes", {"perm": [0, 3, 1, 2]}),
+        ("AveragePool", ["planes"], "cells", {"kernel_shape": [8, 8], "strides": [8, 8]}),
+        ("ReduceMean", ["cells"], "mean", {"axes": [1], "keepdims": 0}),
+        ("Div", ["mean", "white"], "score", {}),
+        ("Mul", ["score", "nothing"], "zero", {}),
+        ("Add", ["zero", "sure"], "side", {}),
+        ("Unsqueeze", ["zero", "last"], "zeros", {}),
+        ("Add", ["zeros", "edges"], "box", {}),
+        ("Add", ["zeros", "up"], "direction", {}),
+    ]
+    values = {"white": 255.0, "nothing": 0.0, "sure": 0.9, "edges": [20.0] * 4, "up": [0.0, -1.0]}
+    outputs = {"score": 3, "box": 4, "side": 3, "direction": 4}
+    return _onnx(steps, {**values, "last": np.array([3])}, outputs)
+
+
+def _tiny_landmarker() -> bytes:
+    """The same right hand in every crop."""
+    fixed: dict[str, Any] = {
+        "keypoints": TINY_HAND, "sigma": np.full(21, 2.0), "presence": 0.99, "side": 0.95,
+        "rotations": np.tile(np.eye(3), (16, 1, 1)), "shape": np.zeros(10),
+    }  # fmt: skip
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Cast", ["image"], "float", {"to": 1}),
+        ("ReduceMean", ["float"], "mean", {"axes": [1, 2, 3], "keepdims": 0}),
+        ("Mul", ["mean", "nothing"], "zero", {}),
+    ]
+    values: dict[str, Any] = {"nothing": 0.0}
+    for name, value in fixed.items():
+        values[f"{name}_value"] = np.asarray(value)[None]
+        values[f"{name}_axes"] = np.arange(1, np.ndim(value) + 1)
+        steps += [
+            ("Unsqueeze", ["zero", f"{name}_axes"], f"{name}_zero", {}),
+            ("Add", [f"{name}_zero", f"{name}_value"], name, {}),
+        ]
+    return _onnx(steps, values, {name: np.ndim(value) + 1 for name, value in fixed.items()})
+
+
+def _onnx(
+    steps: list[tuple[str, list[str], str, dict[str, Any]]], values: dict[str, Any], outputs: dict[str, int]
+) -> bytes:
+    """A network of steps (operator, inputs, output, attributes), constants, and outputs with their number of axes."""
+    onnx = pytest.importorskip("onnx")
+    nodes = [onnx.helper.make_node(kind, inputs, [output], **more) for kind, inputs, output, more in steps]
+    arrays = {name: np.asarray(value) for name, value in values.items()}
+    kinds = {"f": np.float32, "i": np.int64}
+    constants = [onnx.numpy_helper.from_array(a.astype(kinds[a.dtype.kind]), name) for name, a in arrays.items()]
+    image = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, ["b", "h", "w", 3])
+    found = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * axes)
+        for name, axes in outputs.items()
+    ]
+    graph = onnx.helper.make_graph(nodes, "tiny", [image], found, constants)
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
