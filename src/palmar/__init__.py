@@ -28,13 +28,31 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Camera": "palmar.geometry.camera", "Clip": "palmar.types", "Hands": "palmar.types", "PalmarError": "palmar.errors",
-    "PalmarWarning": "palmar.errors", "Tracker": "palmar.tracking.tracker", "draw": "palmar.view.draw", "read": "palmar.media.source",
-    "read_result": "palmar.tracking.result", "track": "palmar.tracking.stage", "write_result": "palmar.tracking.result",
+    "Camera": "palmar.geometry.camera",
+    "Clip": "palmar.types",
+    "Hands": "palmar.types",
+    "PalmarError": "palmar.errors",
+    "PalmarWarning": "palmar.errors",
+    "Tracker": "palmar.tracking.tracker",
+    "draw": "palmar.view.draw",
+    "read": "palmar.media.source",
+    "read_result": "palmar.tracking.result",
+    "track": "palmar.tracking.stage",
+    "write_result": "palmar.tracking.result",
 }
 
 __all__ = [
-    "Camera", "Clip", "Hands", "PalmarError", "PalmarWarning", "Tracker", "__version__", "draw", "read", "read_result", "track",
+    "Camera",
+    "Clip",
+    "Hands",
+    "PalmarError",
+    "PalmarWarning",
+    "Tracker",
+    "__version__",
+    "draw",
+    "read",
+    "read_result",
+    "track",
     "write_result",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ class World:
     calls: list[tuple[str, int, int]] = field(default_factory=list)
     """What the networks were asked: (which, frame, how many crops)."""
     _truths: dict[int, list[Truth | None]] = field(default_factory=dict)
-    hashes = {"detector": "d" * 64, "landmarker": "1" * 64}
+    hashes: ClassVar = {"detector": "d" * 64, "landmarker": "1" * 64}
 
     def __post_init__(self) -> None:
         self.camera = assumed_camera(self.width, self.height)
@@ -137,17 +138,27 @@ class World:
         keypoints = np.stack([k for k, _ in shown])
         up = keypoints[:, 9] - keypoints[:, 0]
         side = np.array([0.9 if s else 0.1 for _, s in shown])
-        return Detections(hand_box(keypoints), np.full(len(shown), 0.9), side, up / np.linalg.norm(up, axis=1, keepdims=True))
+        return Detections(
+            hand_box(keypoints), np.full(len(shown), 0.9), side, up / np.linalg.norm(up, axis=1, keepdims=True)
+        )
 
     def landmarks(self, image: np.ndarray, crops: Sequence[Crop]) -> Landmarks:
         """The hand nearest to each crop's middle; presence falls to 0.02 where none is inside."""
         index, hands, flipped = self._seen(image)
         self.calls.append(("landmarker", index, len(crops)))
         n = len(crops)
-        out = Landmarks(np.zeros((n, 21, 2)), np.ones((n, 21)), np.full(n, 0.02), np.full(n, 0.5),
-                        np.tile(np.eye(3), (n, 16, 1, 1)), np.zeros((n, 10)))
+        out = Landmarks(
+            np.zeros((n, 21, 2)),
+            np.ones((n, 21)),
+            np.full(n, 0.02),
+            np.full(n, 0.5),
+            np.tile(np.eye(3), (n, 16, 1, 1)),
+            np.zeros((n, 10)),
+        )
         for row, crop in enumerate(crops):
-            away = [np.abs(self._shown(truth, flipped)[0].mean(0) - crop.centre).max() / crop.side for _, truth in hands]
+            away = [
+                np.abs(self._shown(truth, flipped)[0].mean(0) - crop.centre).max() / crop.side for _, truth in hands
+            ]
             if not away or min(away) > 0.5:
                 continue
             actor, truth = hands[int(np.argmin(away))]

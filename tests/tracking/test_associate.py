@@ -29,11 +29,15 @@ def test_assignment_is_the_best_of_all(rows, columns, seed):
     assert len({r for r, _ in pairs}) == len({c for _, c in pairs}) == len(pairs)
     assert all(cost[pair] < COST_LIMIT for pair in pairs)
 
-    def total(pairs):                                                  # who stays alone costs the limit
+    def total(pairs):  # who stays alone costs the limit
         return sum(min(cost[pair], COST_LIMIT) for pair in pairs) + COST_LIMIT * (min(rows, columns) - len(pairs))
 
-    every = [total(list(zip(r, c, strict=True))) for k in range(min(rows, columns) + 1)
-             for r in itertools.combinations(range(rows), k) for c in itertools.permutations(range(columns), k)]
+    every = [
+        total(list(zip(r, c, strict=True)))
+        for k in range(min(rows, columns) + 1)
+        for r in itertools.combinations(range(rows), k)
+        for c in itertools.permutations(range(columns), k)
+    ]
     assert total(pairs) == pytest.approx(min(every, default=0.0))
 
 
@@ -41,8 +45,13 @@ def test_the_same_hand_costs_nothing_and_all_else_costs_more():
     same = match_cost(some([HAND], side=1.0), some([HAND], side=1.0))[0, 0]
     assert same == pytest.approx(0)
     length = lengths(HAND[None])[0]
-    for other in (some([HAND + length / 4], side=1.0), some([HAND * 1.5], side=1.0), some([HAND], side=0.0), some([HAND], side=1.0, shape=1.0),
-                  some([HAND[::-1]], side=1.0)):
+    for other in (
+        some([HAND + length / 4], side=1.0),
+        some([HAND * 1.5], side=1.0),
+        some([HAND], side=0.0),
+        some([HAND], side=1.0, shape=1.0),
+        some([HAND[::-1]], side=1.0),
+    ):
         assert match_cost(some([HAND], side=1.0), other)[0, 0] > 0.05
 
 
@@ -72,10 +81,10 @@ def test_the_side_needs_much_to_change_and_can():
     for _ in range(30):
         vote.add(0.95)
     assert vote.right
-    for k in range(200):                                               # 40 % of opinions wrong: never
+    for k in range(200):  # 40 % of opinions wrong: never
         vote.add(0.05 if k % 5 < 2 else 0.95)
         assert vote.right
-    turned = [vote.add(0.05) for _ in range(60)]                       # two seconds of them: in the end, once
+    turned = [vote.add(0.05) for _ in range(60)]  # two seconds of them: in the end, once
     assert sum(turned) == 1
     assert 10 <= turned.index(True) <= 45
     assert not vote.right
@@ -88,5 +97,5 @@ def test_a_doubtful_opinion_counts_little():
         vote.add(0.45)
     assert vote.right
     assert 0.0 <= vote.probability <= 1.0
-    vote.add(0.0)                                                      # not infinitely sure
+    vote.add(0.0)  # not infinitely sure
     assert np.isfinite(vote.evidence)

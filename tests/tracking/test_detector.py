@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from palmar.tracking.detector import Detector, decode, iou, letterbox, suppress
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1920, 1080), (333, 77), (100, 100), (1, 1), (2000, 3)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(640, 480), (480, 640), (1920, 1080), (333, 77), (100, 100), (1, 1), (2000, 3)]
+)
 def test_a_letterbox_keeps_places(width, height):
     image = np.zeros((height, width, 3), np.uint8)
     sheet = letterbox(image)
@@ -18,7 +20,7 @@ def test_a_letterbox_keeps_places(width, height):
     assert h % 32 == 0
     assert w % 32 == 0
     assert max(h, w) == 192
-    corners = np.array([[-0.5, -0.5, width - 0.5, height - 0.5]])      # the picture's edges land on the filled part's edges
+    corners = np.array([[-0.5, -0.5, width - 0.5, height - 0.5]])  # the picture's edges land on the filled part's edges
     shown = (corners + 0.5) * np.tile(sheet.scale, 2) - 0.5
     filled = (sheet.image != 114).any(-1)
     assert filled.sum() == round(shown[0, 2] + 0.5) * round(shown[0, 3] + 0.5)
@@ -47,7 +49,9 @@ def test_suppression_by_the_definition(seed, n):
     rng = np.random.default_rng(seed)
     low = rng.uniform(0, 50, (n, 2))
     boxes = np.concatenate([low, low + rng.uniform(-2, 60, (n, 2))], 1)
-    np.testing.assert_allclose(iou(boxes, boxes), np.array([[plain_iou(a, b) for b in boxes] for a in boxes]).reshape(n, n), atol=1e-12)
+    np.testing.assert_allclose(
+        iou(boxes, boxes), np.array([[plain_iou(a, b) for b in boxes] for a in boxes]).reshape(n, n), atol=1e-12
+    )
     keep = []
     for i in range(n):
         if all(plain_iou(boxes[i], boxes[j]) <= 0.4 for j in keep):
@@ -69,9 +73,17 @@ def maps(hands, h=20, w=24):
 
 
 def test_decoding_reads_boxes_from_cell_centres():
-    found = decode(*maps([(3, 5, 0.9, (10, 12, 14, 16), 0.8, (0.0, -2.0)), (15, 20, 0.7, (20, 20, 20, 20), 0.1, (1.0, 1.0)),
-                          (10, 2, 0.4, (9, 9, 9, 9), 0.1, (1.0, 0.0))]), threshold=0.5)
-    np.testing.assert_allclose(found.score, [0.9, 0.7], atol=1e-6)      # best first, the faint one left out
+    found = decode(
+        *maps(
+            [
+                (3, 5, 0.9, (10, 12, 14, 16), 0.8, (0.0, -2.0)),
+                (15, 20, 0.7, (20, 20, 20, 20), 0.1, (1.0, 1.0)),
+                (10, 2, 0.4, (9, 9, 9, 9), 0.1, (1.0, 0.0)),
+            ]
+        ),
+        threshold=0.5,
+    )
+    np.testing.assert_allclose(found.score, [0.9, 0.7], atol=1e-6)  # best first, the faint one left out
     x, y = (5 + 0.5) * 8 - 0.5, (3 + 0.5) * 8 - 0.5
     np.testing.assert_allclose(found.box[0], [x - 10, y - 12, x + 14, y + 16])
     np.testing.assert_allclose(found.side, [0.8, 0.1], atol=1e-6)

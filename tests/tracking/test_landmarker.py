@@ -21,9 +21,14 @@ def brightest(crops):
         weight = crop[..., 0].astype(float) ** 4
         y, x = np.indices(weight.shape)
         spots.append([(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()])
-    return {"keypoints": np.tile(np.array(spots, np.float32)[:, None], (1, 21, 1)), "sigma": np.full((n, 21), 2.0, np.float32),
-            "presence": np.full(n, 0.9, np.float32), "side": np.full(n, 0.3, np.float32),
-            "rotations": np.tile(np.eye(3, dtype=np.float32), (n, 16, 1, 1)), "shape": np.zeros((n, 10), np.float32)}
+    return {
+        "keypoints": np.tile(np.array(spots, np.float32)[:, None], (1, 21, 1)),
+        "sigma": np.full((n, 21), 2.0, np.float32),
+        "presence": np.full(n, 0.9, np.float32),
+        "side": np.full(n, 0.3, np.float32),
+        "rotations": np.tile(np.eye(3, dtype=np.float32), (n, 16, 1, 1)),
+        "shape": np.zeros((n, 10), np.float32),
+    }
 
 
 def test_what_is_seen_in_a_crop_lies_there_in_the_picture():

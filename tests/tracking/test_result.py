@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -47,8 +48,8 @@ def test_a_recording_is_written_and_read_back(world, tmp_path):
     assert len(video) == 6
     plain = world.image(0)
     x, y = clip.hands.keypoints[0, 9, :2].round().astype(int)
-    assert video[0].image[y - 3:y + 4, x - 3:x + 4].max() > 100           # drawn where the hand is
-    assert plain[y - 3:y + 4, x - 3:x + 4].max() == 0
+    assert video[0].image[y - 3 : y + 4, x - 3 : x + 4].max() > 100  # drawn where the hand is
+    assert plain[y - 3 : y + 4, x - 3 : x + 4].max() == 0
 
 
 def test_pictures_get_pictures_and_the_file_of_every_frame(world, tmp_path):
@@ -63,7 +64,7 @@ def test_pictures_get_pictures_and_the_file_of_every_frame(world, tmp_path):
     assert sorted(p.name for p in (out / "overlay").iterdir()) == [f"{i:06d}-hand{i}.jpg" for i in range(3)]
     image = cv2.imread(str(out / "overlay" / "000001-hand1.jpg"))
     assert image.shape == (240, 320, 3)
-    frames = list(read_result(out).frames)                              # the recording is found again
+    frames = list(read_result(out).frames)  # the recording is found again
     assert [frame.index for frame in frames] == [0, 1, 2]
     np.testing.assert_array_equal(frames[1].image, world.image(1))
 
@@ -103,9 +104,15 @@ def test_the_same_run_gives_the_same_bytes(world, tmp_path):
 
 def test_an_error_leaves_nothing(world, tmp_path):
     out = tmp_path / "deep" / "out"
-    with pytest.raises(RuntimeError, match="in the middle"), Result(out) as result:
-        result.observe(next(iter(world)), track(world.clip(), networks=world).hands[:1])
-        raise RuntimeError("in the middle")
+    hands = track(world.clip(), networks=world).hands
+
+    def work():
+        with Result(out) as result:
+            result.observe(next(iter(world)), hands[:1])
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        work()
     with pytest.raises(PalmarError, match="call write"), Result(out):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -122,7 +129,7 @@ def test_what_is_there_is_not_overwritten_unasked(world, tmp_path):
     assert len(read_result(out).hands) == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("...")
-    with pytest.raises(PalmarError, match="thesis|no result|clip.json"):
+    with pytest.raises(PalmarError, match="holds no clip"):
         write_result(clip, tmp_path / "mine", overlay=False, overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
@@ -154,17 +161,25 @@ def test_a_killed_run_leaves_no_result(tmp_path):
         os.kill(run.pid, signal.SIGKILL)
     time.sleep(0.05)
     assert not out.exists()
-    assert all(p.name.startswith(".") for p in tmp_path.iterdir())      # what is left is hidden, and no result
+    assert all(p.name.startswith(".") for p in tmp_path.iterdir())  # what is left is hidden, and no result
 
 
-@pytest.mark.parametrize(("change", "match"), [
-    (lambda f: (f / "clip.json").unlink(), "not a result"),
-    (lambda f: (f / "clip.json").write_text("{}"), "damaged"),
-    (lambda f: (f / "clip.json").write_text("[1"), "damaged"),
-    (lambda f: (f / "clip.json").write_text((f / "clip.json").read_text().replace('"schema": 1', '"schema": 99')), "later palmar"),
-    (lambda f: (f / "hands.parquet").write_bytes(b"PAR1"), "hands.parquet"),
-    (lambda f: (f / "hands.parquet").unlink(), "no such file"),
-])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda f: (f / "clip.json").unlink(), "not a result"),
+        (lambda f: (f / "clip.json").write_text("{}"), "damaged"),
+        (lambda f: (f / "clip.json").write_text("[1"), "damaged"),
+        (
+            lambda f: (f / "clip.json").write_text(
+                (f / "clip.json").read_text().replace('"schema": 1', '"schema": 99')
+            ),
+            "later palmar",
+        ),
+        (lambda f: (f / "hands.parquet").write_bytes(b"PAR1"), "hands.parquet"),
+        (lambda f: (f / "hands.parquet").unlink(), "no such file"),
+    ],
+)
 def test_what_is_no_result_is_refused(world, tmp_path, change, match):
     out = write_result(track(world.clip(), networks=world), tmp_path / "out", overlay=False)
     change(out)
@@ -185,14 +200,14 @@ def test_the_whole_way_from_a_video_file(world, tmp_path):
     with VideoWriter(tmp_path / "clip.mkv", crf=0) as writer:
         for frame in world:
             image = frame.image
-            image[:24, :24], image[:24, -24:] = image[0, 0], image[0, -1]     # colours survive the codec only in blocks
+            image[:24, :24], image[:24, -24:] = image[0, 0], image[0, -1]  # colours survive the codec only in blocks
             writer.add(image, frame.time)
     seen = []
 
     class Indexed:
         """Coded colours do not come back exactly: the frame is counted instead."""
 
-        hashes = {}
+        hashes: ClassVar = {}
 
         def detect(self, image):
             return world.detect(world.image(len(seen)))

@@ -27,6 +27,7 @@ CONFIG = OneEuro(min_cutoff=1.3, beta=0.7, d_cutoff=0.9)
 
 def plain_one_euro(values, times, config, unit=1.0, cutoff_scale=1.0):
     """Casiez et al. 2012, for one vector over time, speed as its length in units: loops and scalars only."""
+
     def alpha(cutoff, dt):
         tau = 1 / (2 * math.pi * cutoff)
         return 1 / (1 + tau / dt)
@@ -53,12 +54,20 @@ def test_points_are_filtered_by_the_definition(seed, slots, frames):
     times = rng.uniform(0.005, 0.1, (frames, slots)).cumsum(0)
     unit, scale = rng.uniform(10, 200, slots), rng.uniform(0.5, 2, (slots, 4))
     filtered = PointFilter(CONFIG, slots, (4, 2))
-    out = np.stack([filtered.step(np.arange(slots), values[k], times[k] - times[k - 1] if k else np.zeros(slots), unit, scale)
-                    for k in range(frames)])
+    out = np.stack(
+        [
+            filtered.step(np.arange(slots), values[k], times[k] - times[k - 1] if k else np.zeros(slots), unit, scale)
+            for k in range(frames)
+        ]
+    )
     for s in range(slots):
         for j in range(4):
-            np.testing.assert_allclose(out[:, s, j], plain_one_euro(values[:, s, j], times[:, s], CONFIG, unit[s], scale[s, j]),
-                                       rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(
+                out[:, s, j],
+                plain_one_euro(values[:, s, j], times[:, s], CONFIG, unit[s], scale[s, j]),
+                rtol=1e-9,
+                atol=1e-9,
+            )
 
 
 def plain_rotation_filter(rotations, times, config):
@@ -85,7 +94,7 @@ def test_rotations_are_filtered_by_the_definition(seed, size):
     out = []
     for k in range(9):
         q = quaternion_from_rotmat(np.stack([r.as_matrix() for r in truth[k]]))[None]
-        q = q * rng.choice([-1.0, 1.0], (1, 3, 1))                      # both signs are the same rotation
+        q = q * rng.choice([-1.0, 1.0], (1, 3, 1))  # both signs are the same rotation
         dt = np.array([times[k] - times[k - 1] if k else 0.0])
         out.append(rotmat_from_quaternion(filtered.step(np.array([2]), q, dt))[0])
     for j in range(3):
@@ -94,7 +103,10 @@ def test_rotations_are_filtered_by_the_definition(seed, size):
 
 
 def test_a_filtered_rotation_lies_on_the_way():
-    half_turn = quaternion_from_rotvec(np.array([[[0.0, 0.0, 0.0]]])), quaternion_from_rotvec(np.array([[[0.0, 1.2, 0.0]]]))
+    half_turn = (
+        quaternion_from_rotvec(np.array([[[0.0, 0.0, 0.0]]])),
+        quaternion_from_rotvec(np.array([[[0.0, 1.2, 0.0]]])),
+    )
     filtered = RotationFilter(OneEuro(1.0, 0.0), 1, 1)
     slot = np.array([0])
     filtered.step(slot, half_turn[0], np.zeros(1))
@@ -174,7 +186,9 @@ def test_quaternions_agree_with_scipy(batch, angle):
     np.testing.assert_allclose(rotmat_from_quaternion(quaternion_from_rotvec(rotvec)), matrix, atol=1e-14)
     np.testing.assert_allclose(rotmat_from_quaternion(quaternion_from_rotmat(matrix)), matrix, atol=1e-12)
     back = rotvec_from_quaternion(quaternion_from_rotmat(matrix))
-    np.testing.assert_allclose(Rotation.from_rotvec(back.reshape(-1, 3)).as_matrix().reshape(*batch, 3, 3), matrix, atol=1e-12)
+    np.testing.assert_allclose(
+        Rotation.from_rotvec(back.reshape(-1, 3)).as_matrix().reshape(*batch, 3, 3), matrix, atol=1e-12
+    )
     assert (np.linalg.norm(back, axis=-1) <= np.pi + 1e-12).all()
     other = Rotation.random(int(np.prod(batch, dtype=int)), random_state=1)
     product = multiply(quaternion_from_rotvec(rotvec), other.as_quat().reshape(*batch, 4))

@@ -48,13 +48,15 @@ def test_joints_are_the_hand_models(seed, n):
 
 
 def test_a_left_hand_in_a_mirrored_crop_is_a_right_hand():
-    """The definition of what the network says of a left hand: flip the crop, describe the right hand that is then in it."""
+    """The definition of what the network says of a left hand: flip the crop, describe the right hand that is then in
+    it.
+    """
     rotations, shape, _ = poses(3, 1)
     crop = Crop((400.0, 200.0), 150.0, 0.4)
     turn = camera_from_crop([crop], CAMERA)
     wrist = wrist_in_camera(rotations[:, 0], turn, np.array([True]))
     left = relative_joints(HandModel.default(), shape, wrist, rotations[:, 1:], np.array([True]))
-    in_crop = left @ turn[0]                                           # rows times R is R^T times columns
+    in_crop = left @ turn[0]  # rows times R is R^T times columns
     right = HandModel.default().shaped(shape).posed(rotations).joints()
     np.testing.assert_allclose(in_crop * [-1, 1, 1], right, atol=2e-4)  # the model's wrist lies 0.02 mm off its origin
 

@@ -45,9 +45,12 @@ def test_a_tall_picture_has_the_assumed_angle_along_its_height(make_world, make_
 
 def test_a_given_camera_is_used(world):
     given = Camera.from_fov(640, 480, math.radians(90))
-    told = [track(world.clip(), networks=world, camera=given), track(world.clip(), networks=world, fov=90),
-            track(world.clip().replace(camera=given, camera_note="of the lab"), networks=world),
-            track(world.clip().replace(info={"fov_deg": 90.0}), networks=world)]
+    told = [
+        track(world.clip(), networks=world, camera=given),
+        track(world.clip(), networks=world, fov=90),
+        track(world.clip().replace(camera=given, camera_note="of the lab"), networks=world),
+        track(world.clip().replace(info={"fov_deg": 90.0}), networks=world),
+    ]
     assumed = track(world.clip(), networks=world)
     for clip in told:
         assert clip.camera.fx == pytest.approx(given.fx)
@@ -88,8 +91,12 @@ def test_nothing_found_is_a_value(make_world):
 
 def test_progress_and_observation_follow_every_frame(world):
     progress, observed = [], []
-    clip = track(world.clip(), networks=world, progress=lambda done, count: progress.append((done, count)),
-                 observe=lambda frame, hands: observed.append((frame.index, len(hands))))
+    clip = track(
+        world.clip(),
+        networks=world,
+        progress=lambda done, count: progress.append((done, count)),
+        observe=lambda frame, hands: observed.append((frame.index, len(hands))),
+    )
     assert progress == [(i + 1, 9) for i in range(9)]
     assert observed == [(i, 1) for i in range(9)]
     assert len(clip.hands) == 9

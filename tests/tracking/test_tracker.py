@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -18,19 +20,34 @@ SHAPE = np.array([1.0, -0.5, 0.3, 0, 0.2, 0, 0, -0.4, 0, 0.1])
 
 def waving(t):
     return rotmat_from_rotvec(np.array([0.3 * np.sin(3 * t), 0.5 * np.sin(2 * t), 0.4 * np.sin(4 * t)])) @ np.array(
-        [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+        [[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    )
 
 
 @pytest.fixture
 def one_right(make_world, make_actor):
-    return make_world([make_actor(1, lambda t: (0.1 + 0.05 * t, 0.05, 0.5 + 0.1 * t), waving, lambda t: 0.5 + 0.3 * np.sin(5 * t),
-                                  SHAPE)])
+    return make_world(
+        [
+            make_actor(
+                1, lambda t: (0.1 + 0.05 * t, 0.05, 0.5 + 0.1 * t), waving, lambda t: 0.5 + 0.3 * np.sin(5 * t), SHAPE
+            )
+        ]
+    )
 
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_the_truth_comes_out(make_world, make_actor, side):
-    world = make_world([make_actor(side, lambda t: (-0.15 + 0.1 * t, 0.05, 0.5 + 0.1 * t), waving, lambda t: 0.5 + 0.3 * np.sin(5 * t),
-                                   SHAPE)])
+    world = make_world(
+        [
+            make_actor(
+                side,
+                lambda t: (-0.15 + 0.1 * t, 0.05, 0.5 + 0.1 * t),
+                waving,
+                lambda t: 0.5 + 0.3 * np.sin(5 * t),
+                SHAPE,
+            )
+        ]
+    )
     clip = track(world.clip(), networks=world, smooth=False)
     hands = clip.hands
     assert len(hands) == 30
@@ -62,7 +79,7 @@ def test_smoothing_stills_a_resting_hand_and_keeps_up_with_a_fast_one(make_world
     assert calm.keypoints[30:, :, :2].std(0).mean() < 0.45 * rough.keypoints[30:, :, :2].std(0).mean()
     assert calm.joints[30:].std(0).mean() < 0.35 * rough.joints[30:].std(0).mean()
 
-    def swipe(t):                                                      # 30 cm in 0.3 s, minimum jerk
+    def swipe(t):  # 30 cm in 0.3 s, minimum jerk
         s = np.clip((t - 0.5) / 0.3, 0, 1)
         return (-0.15 + 0.3 * (10 * s**3 - 15 * s**4 + 6 * s**5), 0.05, 0.5)
 
@@ -80,27 +97,46 @@ def test_smoothing_stills_a_resting_hand_and_keeps_up_with_a_fast_one(make_world
 @pytest.mark.parametrize("turn", [0.0, 0.7, 2.0])
 def test_a_turned_camera_turns_the_result(make_world, make_actor, turn):
     """Turning the world about the optical axis turns filtered keypoints and joints, and changes nothing else."""
+
     def motion(angle):
         turned = rotmat_from_rotvec(np.array([0.0, 0.0, angle]))
-        return make_world([make_actor(1, lambda t: turned @ (0.05 * np.sin(3 * t), 0.03 * np.cos(4 * t), 0.6), lambda t: turned @ waving(t))],
-                          width=641, height=641)
+        return make_world(
+            [
+                make_actor(
+                    1,
+                    lambda t: turned @ (0.05 * np.sin(3 * t), 0.03 * np.cos(4 * t), 0.6),
+                    lambda t: turned @ waving(t),
+                )
+            ],
+            width=641,
+            height=641,
+        )
 
     straight, rolled = motion(0.0), motion(turn)
     a, b = (track(world.clip(), networks=world).hands for world in (straight, rolled))
     back = rotmat_from_rotvec(np.array([0.0, 0.0, -turn]))
-    np.testing.assert_allclose(b.joints @ back.T, a.joints, atol=1e-4)       # the model's wrist lies 0.02 mm off its origin
+    np.testing.assert_allclose(b.joints @ back.T, a.joints, atol=1e-4)  # the model's wrist lies 0.02 mm off its origin
     np.testing.assert_allclose((b.keypoints[..., :2] - 320) @ back[:2, :2].T + 320, a.keypoints[..., :2], atol=0.1)
 
 
 def test_two_hands_cross_and_keep_their_names(make_world, make_actor):
-    world = make_world([make_actor(1, lambda t: (0.25 - 0.25 * t, 0.05, 0.6)), make_actor(0, lambda t: (-0.25 + 0.25 * t, 0.05, 0.75))],
-                       seconds=2, hides=0.4)
+    world = make_world(
+        [
+            make_actor(1, lambda t: (0.25 - 0.25 * t, 0.05, 0.6)),
+            make_actor(0, lambda t: (-0.25 + 0.25 * t, 0.05, 0.75)),
+        ],
+        seconds=2,
+        hides=0.4,
+    )
     hands = track(world.clip(), networks=world).hands
     assert len(np.unique(hands.track)) == 2
     for track_id, actor in ((hands.track[hands.side == 1][0], 0), (hands.track[hands.side == 0][0], 1)):
         rows = hands[hands.track == track_id]
-        error = [np.abs(rows.keypoints[i, :, :2] - world.truth(int(rows.frame[i]))[actor].keypoints).mean() for i in range(len(rows))]
-        assert max(error) < 25                                         # filtered; the other hand is further away but at the crossing
+        error = [
+            np.abs(rows.keypoints[i, :, :2] - world.truth(int(rows.frame[i]))[actor].keypoints).mean()
+            for i in range(len(rows))
+        ]
+        assert max(error) < 25  # filtered; the other hand is further away but at the crossing
         assert np.median(error) < 8
         assert len(set(rows.side)) == 1
     assert (np.bincount(hands.frame, minlength=60) == 2).mean() > 0.6  # and both are seen before and after
@@ -108,19 +144,33 @@ def test_two_hands_cross_and_keep_their_names(make_world, make_actor):
 
 def test_two_right_hands_cross_by_their_motion(make_world, make_actor):
     """Of one side and one size: only motion tells them apart. They pass at a distance and are never hidden."""
-    world = make_world([make_actor(1, lambda t: (0.2 - 0.2 * t, -0.03, 0.6)), make_actor(1, lambda t: (-0.2 + 0.2 * t, 0.09, 0.6))], seconds=2)
+    world = make_world(
+        [make_actor(1, lambda t: (0.2 - 0.2 * t, -0.03, 0.6)), make_actor(1, lambda t: (-0.2 + 0.2 * t, 0.09, 0.6))],
+        seconds=2,
+    )
     hands = track(world.clip(), networks=world).hands
     assert len(hands) == 120
     assert set(hands.track) == {0, 1}
     for actor in (0, 1):
-        own = [hands.track[np.argmin([np.abs(k[:, :2] - world.truth(f)[actor].keypoints).mean() + 1e6 * (hands.frame[i] != f)
-                                      for i, k in enumerate(hands.keypoints)])] for f in range(0, 60, 4)]
+        own = [
+            hands.track[
+                np.argmin(
+                    [
+                        np.abs(k[:, :2] - world.truth(f)[actor].keypoints).mean() + 1e6 * (hands.frame[i] != f)
+                        for i, k in enumerate(hands.keypoints)
+                    ]
+                )
+            ]
+            for f in range(0, 60, 4)
+        ]
         assert len(set(own)) == 1
 
 
 @pytest.mark.parametrize(("gap", "same"), [(0.1, True), (0.3, True), (0.45, True), (0.8, False)])
 def test_a_short_gap_keeps_the_identity(make_world, make_actor, gap, same):
-    world = make_world([make_actor(1, lambda t: None if 0.5 < t < 0.5 + gap else (0.1 * t, 0.05, 0.5), shape=SHAPE)], seconds=2)
+    world = make_world(
+        [make_actor(1, lambda t: None if 0.5 < t < 0.5 + gap else (0.1 * t, 0.05, 0.5), shape=SHAPE)], seconds=2
+    )
     hands = track(world.clip(), networks=world).hands
     assert len(np.unique(hands.track)) == (1 if same else 2)
     missing = set(range(60)) - set(hands.frame)
@@ -128,8 +178,13 @@ def test_a_short_gap_keeps_the_identity(make_world, make_actor, gap, same):
 
 
 def test_a_left_hand_is_not_the_right_hand_that_left(make_world, make_actor):
-    world = make_world([make_actor(1, lambda t: (0.1, 0.05, 0.5) if t < 0.6 else None),
-                        make_actor(0, lambda t: (-0.1, 0.05, 0.5) if t > 0.7 else None)], seconds=1.5)
+    world = make_world(
+        [
+            make_actor(1, lambda t: (0.1, 0.05, 0.5) if t < 0.6 else None),
+            make_actor(0, lambda t: (-0.1, 0.05, 0.5) if t > 0.7 else None),
+        ],
+        seconds=1.5,
+    )
     hands = track(world.clip(), networks=world).hands
     assert len(np.unique(hands.track)) == 2
     for one in np.unique(hands.track):
@@ -141,11 +196,14 @@ def test_the_side_does_not_flicker(make_world, make_actor):
     rng = np.random.default_rng(0)
     wrong = rng.random(90) < 1 / 3
     wrong[:4] = True
-    world = make_world([make_actor(1, lambda t: (0.1, 0.05, 0.5), waving, shape=SHAPE)], seconds=3,
-                       side_error=lambda frame, actor: 0.9 if wrong[frame] else 0.1)
+    world = make_world(
+        [make_actor(1, lambda t: (0.1, 0.05, 0.5), waving, shape=SHAPE)],
+        seconds=3,
+        side_error=lambda frame, actor: 0.9 if wrong[frame] else 0.1,
+    )
     streamed = Tracker(world)
     live = np.concatenate([streamed.step(frame).side for frame in world])
-    assert live[15:].all()                                             # settled within half a second, and for good
+    assert live[15:].all()  # settled within half a second, and for good
     hands = track(world.clip(), networks=world).hands
     assert set(hands.side) == {1}
     assert set(hands.track) == {0}
@@ -154,8 +212,11 @@ def test_the_side_does_not_flicker(make_world, make_actor):
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_rows_put_right_afterwards_are_as_if_they_had_been_right(make_world, make_actor, mirrored):
     """The landmarker reads pose as of one side throughout; only its opinion of the side is wrong at first."""
-    world = make_world([make_actor(0, lambda t: (0.1, 0.05, 0.5), waving, shape=SHAPE)], seconds=1.5,
-                       side_error=lambda frame, actor: 0.95 if frame < 8 else 0.02)
+    world = make_world(
+        [make_actor(0, lambda t: (0.1, 0.05, 0.5), waving, shape=SHAPE)],
+        seconds=1.5,
+        side_error=lambda frame, actor: 0.95 if frame < 8 else 0.02,
+    )
     sure = make_world(world.actors, seconds=1.5)
     a = track(world.clip(), networks=world, smooth=False, mirrored=mirrored).hands
     b = track(sure.clip(), networks=sure, smooth=False, mirrored=mirrored).hands
@@ -171,11 +232,11 @@ def test_a_flipped_picture_shows_the_other_hand_and_its_mirror_image(one_right, 
     plain = track(one_right.clip(), networks=one_right).hands
     mirror = track(Clip(flipped(one_right)), networks=one_right).hands
     np.testing.assert_array_equal(mirror.side, 1 - plain.side)
-    np.testing.assert_allclose(mirror.joints, plain.joints * [-1, 1, 1], atol=2e-5)      # mirrored, and not permuted
+    np.testing.assert_allclose(mirror.joints, plain.joints * [-1, 1, 1], atol=2e-5)  # mirrored, and not permuted
     np.testing.assert_allclose(mirror.pose, plain.pose * [1, -1, -1], atol=1e-4)
     np.testing.assert_allclose(mirror.keypoints[..., 0], 639 - plain.keypoints[..., 0], atol=0.01)
 
-    told = track(Clip(flipped(one_right)), networks=one_right, mirrored=True)            # and when told, the hand itself
+    told = track(Clip(flipped(one_right)), networks=one_right, mirrored=True)  # and when told, the hand itself
     np.testing.assert_array_equal(told.hands.side, plain.side)
     np.testing.assert_allclose(told.hands.joints, plain.joints, atol=2e-5)
     np.testing.assert_allclose(told.hands.pose, plain.pose, atol=1e-4)
@@ -192,12 +253,12 @@ def test_the_detector_runs_only_where_a_hand_may_be_missing(make_world, make_act
         track(world.clip(), networks=world, **options)
         return [frame for kind, frame, _ in world.calls if kind == "detector"]
 
-    assert detections(make_world([])) == list(range(30))                                 # none: every frame
-    assert detections(make_world(hands)) == [0]                                          # full: never
-    assert detections(make_world(hands[:1]), detect_every=7) == [0, 7, 14, 21, 28]       # one of two: now and then
+    assert detections(make_world([])) == list(range(30))  # none: every frame
+    assert detections(make_world(hands)) == [0]  # full: never
+    assert detections(make_world(hands[:1]), detect_every=7) == [0, 7, 14, 21, 28]  # one of two: now and then
     assert detections(make_world(hands[:1]), max_hands=1) == [0]
     away = make_world([make_actor(1, lambda t: None if t > 0.5 else (0.1, 0.05, 0.5))])
-    assert detections(away, max_hands=1) == [0, *range(16, 30)]                          # lost: in the same frame, and on
+    assert detections(away, max_hands=1) == [0, *range(16, 30)]  # lost: in the same frame, and on
 
 
 def test_a_fresh_hand_is_looked_at_twice_then_once(one_right):
@@ -224,8 +285,12 @@ def test_one_hand_is_never_two(make_world, make_actor):
 
     def twice(image):
         found = detect(image)
-        return type(found)(np.concatenate([found.box, found.box + 45]), np.array([0.9, 0.8]), np.array([0.9, 0.1]),
-                           np.concatenate([found.direction, found.direction]))
+        return type(found)(
+            np.concatenate([found.box, found.box + 45]),
+            np.array([0.9, 0.8]),
+            np.array([0.9, 0.1]),
+            np.concatenate([found.direction, found.direction]),
+        )
 
     world.detect = twice
     hands = track(world.clip(), networks=world, max_hands=4, detect_every=1).hands
@@ -251,10 +316,13 @@ def test_pictures_of_many_sizes(make_world, make_actor):
             for i, world in enumerate(worlds):
                 yield Frame(i, None, world.image(i))
 
-    worlds = [make_world([make_actor(1, lambda t: (0.0, 0.05, 0.5))], width=w, height=h) for w, h in ((640, 480), (480, 640), (300, 300))]
+    worlds = [
+        make_world([make_actor(1, lambda t: (0.0, 0.05, 0.5))], width=w, height=h)
+        for w, h in ((640, 480), (480, 640), (300, 300))
+    ]
 
     class Each:
-        hashes = {}
+        hashes: ClassVar = {}
 
         def _world(self, image):
             return next(world for world in worlds if (world.height, world.width) == image.shape[:2])
@@ -275,8 +343,10 @@ def test_pictures_of_many_sizes(make_world, make_actor):
 
 
 def test_real_time_stamps_count(make_world, make_actor):
-    """The same motion sampled at uneven times: filtered values at shared times differ little, by far less than the noise."""
-    place = lambda t: (0.05 * np.sin(2 * t), 0.05, 0.5)                # noqa: E731
+    """The same motion sampled at uneven times: filtered values at shared times differ little, by far less than the
+    noise.
+    """
+    place = lambda t: (0.05 * np.sin(2 * t), 0.05, 0.5)  # noqa: E731
     even = make_world([make_actor(1, place)], seconds=2, fps=60)
     times = sorted({i / 60 for i in range(120)} - {i / 60 for i in range(120) if i % 5 in (1, 2)})
     uneven = make_world([make_actor(1, place)], times=times)
@@ -310,7 +380,7 @@ def test_broken_answers_are_no_hands(make_world, make_actor):
 def test_time_must_not_run_backwards(one_right):
     tracker = Tracker(one_right)
     tracker.step(Frame(0, 1.0, one_right.image(0)))
-    tracker.step(Frame(1, 1.0, one_right.image(1)))                    # the same time twice is a matter of the file
+    tracker.step(Frame(1, 1.0, one_right.image(1)))  # the same time twice is a matter of the file
     with pytest.raises(PalmarError, match="before the last"):
         tracker.step(Frame(2, 0.5, one_right.image(2)))
 

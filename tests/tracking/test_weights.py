@@ -27,8 +27,11 @@ def graph(nodes, initializers, outputs):
     one = onnx.TensorProto
     image = onnx.helper.make_tensor_value_info("image", one.UINT8, ["b", "h", "w", 3])
     made = [onnx.helper.make_tensor_value_info(name, one.FLOAT, shape) for name, shape in outputs.items()]
-    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "tiny", [image], made, initializers),
-                                   opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "tiny", [image], made, initializers),
+        opset_imports=[onnx.helper.make_opsetid("", 17)],
+        ir_version=9,
+    )
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
@@ -36,33 +39,59 @@ def graph(nodes, initializers, outputs):
 def detector():
     """Score: mean red of a cell over 255; every box 16 to each edge; side: mean green; up."""
     nodes = [
-        node("Cast", ["image"], ["f"], to=onnx.TensorProto.FLOAT), node("Transpose", ["f"], ["chw"], perm=[0, 3, 1, 2]),
-        node("AveragePool", ["chw"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]), node("Div", ["cells", "top"], ["share"]),
-        node("Split", ["share"], ["red", "green", "blue"], axis=1), node("Squeeze", ["red", "axis"], ["score"]),
-        node("Squeeze", ["green", "axis"], ["side"]), node("Unsqueeze", ["score", "last"], ["s1"]),
-        node("Mul", ["s1", "zero"], ["s0"]), node("Add", ["s0", "edges"], ["box"]), node("Add", ["s0", "up"], ["direction"]),
+        node("Cast", ["image"], ["f"], to=onnx.TensorProto.FLOAT),
+        node("Transpose", ["f"], ["chw"], perm=[0, 3, 1, 2]),
+        node("AveragePool", ["chw"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+        node("Div", ["cells", "top"], ["share"]),
+        node("Split", ["share"], ["red", "green", "blue"], axis=1),
+        node("Squeeze", ["red", "axis"], ["score"]),
+        node("Squeeze", ["green", "axis"], ["side"]),
+        node("Unsqueeze", ["score", "last"], ["s1"]),
+        node("Mul", ["s1", "zero"], ["s0"]),
+        node("Add", ["s0", "edges"], ["box"]),
+        node("Add", ["s0", "up"], ["direction"]),
     ]
-    values = {"top": np.float32(255), "axis": np.array([1]), "last": np.array([3]), "zero": np.float32(0),
-              "edges": np.full(4, 16, np.float32), "up": np.array([0, -1], np.float32)}
-    return graph(nodes, [constant(k, v) for k, v in values.items()],
-                 {"score": ["b", "i", "j"], "box": ["b", "i", "j", 4], "side": ["b", "i", "j"], "direction": ["b", "i", "j", 2]})
+    values = {
+        "top": np.float32(255),
+        "axis": np.array([1]),
+        "last": np.array([3]),
+        "zero": np.float32(0),
+        "edges": np.full(4, 16, np.float32),
+        "up": np.array([0, -1], np.float32),
+    }
+    return graph(
+        nodes,
+        [constant(k, v) for k, v in values.items()],
+        {"score": ["b", "i", "j"], "box": ["b", "i", "j", 4], "side": ["b", "i", "j"], "direction": ["b", "i", "j", 2]},
+    )
 
 
 def landmarker():
     """A hand of fixed keypoints in every crop, there if the crop is red."""
     nodes = [
-        node("Cast", ["image"], ["f"], to=onnx.TensorProto.FLOAT), node("ReduceMean", ["f"], ["mean"], axes=[1, 2], keepdims=0),
-        node("Div", ["mean", "top"], ["share"]), node("Split", ["share"], ["red", "green", "blue"], axis=1),
-        node("Squeeze", ["red", "axis"], ["presence"]), node("Squeeze", ["green", "axis"], ["side"]),
+        node("Cast", ["image"], ["f"], to=onnx.TensorProto.FLOAT),
+        node("ReduceMean", ["f"], ["mean"], axes=[1, 2], keepdims=0),
+        node("Div", ["mean", "top"], ["share"]),
+        node("Split", ["share"], ["red", "green", "blue"], axis=1),
+        node("Squeeze", ["red", "axis"], ["presence"]),
+        node("Squeeze", ["green", "axis"], ["side"]),
         node("Mul", ["presence", "zero"], ["none"]),
     ]
     values = {"top": np.float32(255), "axis": np.array([1]), "zero": np.float32(0)}
-    fixed = {"keypoints": KEYPOINTS, "sigma": np.full(21, 2.0), "rotations": np.tile(np.eye(3), (16, 1, 1)), "shape": np.zeros(10)}
+    fixed = {
+        "keypoints": KEYPOINTS,
+        "sigma": np.full(21, 2.0),
+        "rotations": np.tile(np.eye(3), (16, 1, 1)),
+        "shape": np.zeros(10),
+    }
     outputs = {"presence": ["b"], "side": ["b"]}
     for name, array in fixed.items():
         values[f"{name}_value"] = array.astype(np.float32)[None]
         values[f"{name}_axes"] = np.arange(1, array.ndim + 1)
-        nodes += [node("Unsqueeze", ["none", f"{name}_axes"], [f"{name}_none"]), node("Add", [f"{name}_none", f"{name}_value"], [name])]
+        nodes += [
+            node("Unsqueeze", ["none", f"{name}_axes"], [f"{name}_none"]),
+            node("Add", [f"{name}_none", f"{name}_value"], [name]),
+        ]
         outputs[name] = ["b", *array.shape]
     return graph(nodes, [constant(k, v) for k, v in values.items()], outputs)
 
@@ -80,12 +109,14 @@ def folder(tmp_path):
 
 def test_networks_run_from_a_folder(folder):
     networks = OnnxNetworks(folder, threads=1)
-    assert networks.hashes == {n: hashlib.sha256((folder / f"{n}.onnx").read_bytes()).hexdigest() for n in ("detector", "landmarker")}
+    assert networks.hashes == {
+        n: hashlib.sha256((folder / f"{n}.onnx").read_bytes()).hexdigest() for n in ("detector", "landmarker")
+    }
     image = np.zeros((480, 640, 3), np.uint8)
     image[200:280, 300:380] = (255, 230, 0)
     found = networks.detect(image)
     assert len(found) >= 1
-    assert np.abs((found.box[0, :2] + found.box[0, 2:]) / 2 - (340, 240)).max() < 27      # a cell's width
+    assert np.abs((found.box[0, :2] + found.box[0, 2:]) / 2 - (340, 240)).max() < 27  # a cell's width
     assert found.side[0] > 0.8
 
     from palmar.geometry.crop import Crop

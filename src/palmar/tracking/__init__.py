@@ -1,4 +1,4 @@
-"""Hands followed through a recording: `track` for a whole one, `Tracker` frame by frame; results written and read back."""
+"""Hands followed through a recording: `track` for a whole one, `Tracker` frame by frame; results on disk."""
 
 from palmar.tracking.networks import Networks, OnnxNetworks
 from palmar.tracking.result import Result, read_result, write_result

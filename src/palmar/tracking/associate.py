@@ -1,6 +1,8 @@
-"""Who is who from frame to frame: which observation belongs to which hand that was followed, and of which side a hand is.
+"""Who is who from frame to frame: which observation belongs to which hand that was followed, and of which side a hand
+is.
 
-Costs are counted in lengths of the hand (the longer side of the box around its keypoints), so that they hold for near hands and far ones.
+Costs are counted in lengths of the hand (the longer side of the box around its keypoints), so that they hold for near
+hands and far ones.
 """
 
 from __future__ import annotations
@@ -52,8 +54,13 @@ def match_cost(expected: Expected, seen: Expected) -> Float[np.ndarray, "t o"]:
     other_side = side_t * (1 - side_o) + side_o * (1 - side_t)
     shape = np.sqrt(((expected.shape[:, None] - seen.shape[None]) ** 2).mean(-1))
     reach = REACH + REACH_PER_SECOND * expected.gap_s[:, None]
-    cost = (away / reach + form * np.exp(-expected.gap_s[:, None] / 0.1) + SIZE_COST * np.abs(np.log(long_o / long_t))
-            + SIDE_COST * other_side + SHAPE_COST * np.minimum(shape / 2, 1.0))
+    cost = (
+        away / reach
+        + form * np.exp(-expected.gap_s[:, None] / 0.1)
+        + SIZE_COST * np.abs(np.log(long_o / long_t))
+        + SIDE_COST * other_side
+        + SHAPE_COST * np.minimum(shape / 2, 1.0)
+    )
     return np.where(away <= reach, cost, np.inf)
 
 
@@ -87,8 +94,8 @@ def duplicates(keypoints: Float[np.ndarray, "n 21 2"], worth: Float[np.ndarray, 
 class SideVote:
     """Which side a hand is, from many doubtful opinions: log odds added up, and changed only by strong evidence.
 
-    A hand's side cannot change, the network's opinion can: the sum is capped so that a mistake can still be undone, and the
-    side turns over only when the sum has gone `MARGIN` past even.
+    A hand's side cannot change, the network's opinion can: the sum is capped so that a mistake can still be undone, and
+    the side turns over only when the sum has gone `MARGIN` past even.
     """
 
     evidence: float = 0.0

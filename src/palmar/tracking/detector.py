@@ -1,7 +1,8 @@
 """Where hands are in a picture: letterbox, network, decoding.
 
-The network sees the picture with its long side resized to 192, in the top left of a sheet padded to multiples of 32, and
-answers once for every cell of 8 x 8 pixels: is a hand's centre here, how far are its box's edges, which side, which way up.
+The network sees the picture with its long side resized to 192, in the top left of a sheet padded to multiples of 32,
+and answers once for every cell of 8 x 8 pixels: is a hand's centre here, how far are its box's edges, which side, which
+way up.
 """
 
 from __future__ import annotations
@@ -56,21 +57,30 @@ class Letterbox:
 
 
 def letterbox(image: UInt8[np.ndarray, "h w 3"], long_side: int = 192) -> Letterbox:
-    """Resize keeping the aspect (by area when shrinking, linearly when enlarging), top left, padded to multiples of 32."""
+    """Resized keeping the aspect (by area to shrink, linearly to enlarge), top left, padded to multiples of 32."""
     h, w = image.shape[:2]
     ratio = long_side / max(h, w)
     new_w, new_h = max(1, round(w * ratio)), max(1, round(h * ratio))
     sheet = np.full((-(-new_h // MULTIPLE) * MULTIPLE, -(-new_w // MULTIPLE) * MULTIPLE, 3), PAD_VALUE, np.uint8)
-    sheet[:new_h, :new_w] = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    sheet[:new_h, :new_w] = cv2.resize(
+        image, (new_w, new_h), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    )
     return Letterbox(sheet, (new_w / w, new_h / h))
 
 
-def decode(score: Float[np.ndarray, "h w"], box: Float[np.ndarray, "h w 4"], side: Float[np.ndarray, "h w"],
-           direction: Float[np.ndarray, "h w 2"], *, threshold: float, max_overlap: float = 0.5) -> Detections:
+def decode(
+    score: Float[np.ndarray, "h w"],
+    box: Float[np.ndarray, "h w 4"],
+    side: Float[np.ndarray, "h w"],
+    direction: Float[np.ndarray, "h w 2"],
+    *,
+    threshold: float,
+    max_overlap: float = 0.5,
+) -> Detections:
     """Hands of one picture from the network's maps, in sheet pixels.
 
-    Cells above the threshold that no neighbour (3 x 3) exceeds, then greedy suppression of boxes that overlap a better one
-    by more than `max_overlap` (IoU), whichever side: one hand is never both.
+    Cells above the threshold that no neighbour (3 x 3) exceeds, then greedy suppression of boxes that overlap a better
+    one by more than `max_overlap` (IoU), whichever side: one hand is never both.
     """
     peak = (score >= threshold) & (score >= cv2.dilate(score, np.ones((3, 3), np.uint8)))
     rows, columns = np.nonzero(peak)
@@ -81,8 +91,12 @@ def decode(score: Float[np.ndarray, "h w"], box: Float[np.ndarray, "h w 4"], sid
     corners = np.stack([x - edge[:, 0], y - edge[:, 1], x + edge[:, 2], y + edge[:, 3]], -1)
     towards = direction[rows, columns].astype(np.float64)
     towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-6)
-    found = Detections(corners.astype(np.float64), score[rows, columns].astype(np.float64),
-                       side[rows, columns].astype(np.float64), towards)
+    found = Detections(
+        corners.astype(np.float64),
+        score[rows, columns].astype(np.float64),
+        side[rows, columns].astype(np.float64),
+        towards,
+    )
     return found[suppress(found.box, max_overlap)]
 
 
@@ -107,11 +121,13 @@ def suppress(boxes: Float[np.ndarray, "n 4"], max_overlap: float) -> Int[np.ndar
 class Detector:
     """Pictures in, `Detections` in the picture's pixels out.
 
-    network: a call from the sheet [1, h, w, 3] uint8 to the maps `score`, `box`, `side`, `direction` (see the module's text).
+    network: a call from the sheet [1, h, w, 3] uint8 to the maps `score`, `box`, `side`, `direction` (see the module's
+    text).
     """
 
-    def __init__(self, network: Callable[[np.ndarray], Mapping[str, np.ndarray]], *, threshold: float = 0.5,
-                 long_side: int = 192) -> None:
+    def __init__(
+        self, network: Callable[[np.ndarray], Mapping[str, np.ndarray]], *, threshold: float = 0.5, long_side: int = 192
+    ) -> None:
         self.network, self.threshold, self.long_side = network, threshold, long_side
 
     def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> Detections:

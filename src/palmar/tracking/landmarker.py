@@ -1,4 +1,6 @@
-"""What a hand looks like in a crop: keypoints and their doubt, presence, side, pose, shape; all hands of a picture in one call."""
+"""What a hand looks like in a crop: keypoints and their doubt, presence, side, pose, shape; all hands of a picture in
+one call.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,8 @@ class Landmarks:
 def confidence(sigma: Float[np.ndarray, "n 21"], keypoints: Float[np.ndarray, "n 21 2"]) -> Float[np.ndarray, "n 21"]:
     """Probability that a keypoint lies within a tenth of the longer side of the hand's box of the truth.
 
-    Errors are taken to be Gaussian, alike in x and y, so the distance is Rayleigh distributed: 1 - exp(-r^2 / (2 sigma^2)).
+    Errors are taken to be Gaussian, alike in x and y, so the distance is Rayleigh distributed: 1 - exp(-r^2 / (2
+    sigma^2)).
     """
     box = hand_box(keypoints)
     radius = 0.1 * (box[:, 2:] - box[:, :2]).max(1)
@@ -75,4 +78,6 @@ class Landmarker:
         out = {name: value.astype(np.float64) for name, value in self.network(cut).items()}
         keypoints = np.stack([crop.to_image(points) for crop, points in zip(crops, out["keypoints"], strict=True)])
         scale = np.array([crop.side / crop.size for crop in crops])
-        return Landmarks(keypoints, out["sigma"] * scale[:, None], out["presence"], out["side"], out["rotations"], out["shape"])
+        return Landmarks(
+            keypoints, out["sigma"] * scale[:, None], out["presence"], out["side"], out["rotations"], out["shape"]
+        )

@@ -1,10 +1,12 @@
-"""The two networks as the tracker sees them. `Networks` is all it asks for, so that tests track with networks that know the truth."""
+"""The two networks as the tracker sees them. `Networks` is all it asks for, so that tests track with networks that know
+the truth.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,6 +18,7 @@ from palmar.tracking.landmarker import Landmarker, Landmarks
 from palmar.tracking.weights import open_session, read_weights
 
 
+@runtime_checkable
 class Networks(Protocol):
     """Finds hands in pictures, and describes the hand in a crop."""
 
@@ -44,9 +47,14 @@ class OnnxNetworks:
         self.cards: Mapping[str, Mapping[str, Any]] = {name: w.card for name, w in weights.items()}
         self.hashes: Mapping[str, str] = {name: w.sha256 for name, w in weights.items()}
 
-        def network(name: str, outputs: tuple[str, ...]):
+        def network(name: str, outputs: tuple[str, ...]) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
             session = open_session(weights[name], device=device, threads=threads, outputs=outputs)
-            return lambda image: dict(zip(outputs, session.run(outputs, {"image": image}), strict=True))
+
+            def run(image: np.ndarray) -> dict[str, np.ndarray]:
+                answers = session.run(outputs, {"image": image})
+                return {key: np.asarray(answer) for key, answer in zip(outputs, answers, strict=True)}
+
+            return run
 
         self._detector = Detector(network("detector", detector.OUTPUTS))
         self._landmarker = Landmarker(network("landmarker", landmarker.OUTPUTS))

@@ -1,7 +1,7 @@
 """A result on disk: a folder with `hands.parquet`, `clip.json` and the annotated recording, there whole or not at all.
 
-`clip.json` says where the hands come from: the source and the file of every frame, times, cameras, versions, hashes of the
-weights, assumptions. Nothing in it depends on when or where it was written: the same run gives the same bytes.
+`clip.json` says where the hands come from: the source and the file of every frame, times, cameras, versions, hashes of
+the weights, assumptions. Nothing in it depends on when or where it was written: the same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from palmar.view import MeshStyle, Style, draw, draw_mesh
 SCHEMA_VERSION = 1
 """Of clip.json. Raised when an entry changes its meaning; a reader refuses a later version than its own."""
 HANDS, CLIP, VIDEO, PICTURES = "hands.parquet", "clip.json", "overlay.mp4", "overlay"
+SKELETON, MESH = Style(), MeshStyle()
 
 
 class Result:
-    """A folder that appears, complete, when the context ends well; after an error or a kill there is nothing at its place.
+    """A folder that appears, complete, when the context ends well; after an error or a kill there is nothing at its
+    place.
 
         with Result("out") as result:            # an unwritable place is an error here, before the work
             clip = track("clip.mp4")
@@ -45,8 +47,15 @@ class Result:
     Raises PalmarError where the folder exists, or cannot be made or written.
     """
 
-    def __init__(self, out: str | Path, *, overlay: bool = True, overwrite: bool = False, style: Style = Style(),
-                 mesh: MeshStyle | None = MeshStyle()) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        *,
+        overlay: bool = True,
+        overwrite: bool = False,
+        style: Style = SKELETON,
+        mesh: MeshStyle | None = MESH,
+    ) -> None:
         self.out, self.overlay, self.style, self.mesh = Path(out), overlay, style, mesh
         self._folder = whole_folder(self.out, overwrite, marker=CLIP)
         self._part: Path | None = None
@@ -57,16 +66,30 @@ class Result:
         self._part = self._folder.__enter__()
         return self
 
-    def observe(self, frame: Frame, hands: Hands, *, camera: Camera | None = None, mirrored: bool = False, fps: float | None = None) -> None:
+    def observe(
+        self,
+        frame: Frame,
+        hands: Hands,
+        *,
+        camera: Camera | None = None,
+        mirrored: bool = False,
+        fps: float | None = None,
+    ) -> None:
         """Draw a frame now; `write` then decodes nothing. Does nothing without an overlay."""
         if not self.overlay:
             return
         if self._live is None:
             self._live = _Overlay(self._inside(), fps or 30.0, None).__enter__()
-        self._live.add(frame, self._drawn(frame.image, hands, camera or assumed_camera(frame.image.shape[1], frame.image.shape[0]), mirrored))
+        self._live.add(
+            frame,
+            self._drawn(
+                frame.image, hands, camera or assumed_camera(frame.image.shape[1], frame.image.shape[0]), mirrored
+            ),
+        )
 
     def write(self, clip: Clip, *, progress: Callable[[int, int | None], None] | None = None) -> None:
-        """Write the clip: its hands, what is known of it, and, unless it was drawn live, the frames with the hands on them.
+        """Write the clip: its hands, what is known of it, and, unless it was drawn live, the frames with the hands on
+        them.
 
         progress: called after each frame drawn, with the number done and of all.
         """
@@ -80,7 +103,9 @@ class Result:
             self._draw_all(clip, progress)
         self._written = True
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None and kind is not None:
             self._live.__exit__(kind, error, trace)
         if kind is None and not self._written:
@@ -105,9 +130,9 @@ class Result:
         total = clip.info.get("frames", clip.frames.count)
         mirrored = bool(clip.info.get("mirrored"))
         with warnings.catch_warnings(), _Overlay(self._inside(), clip.frames.fps, clip.frames.names) as overlay:
-            warnings.simplefilter("ignore", PalmarWarning)          # said once already, when it was tracked
+            warnings.simplefilter("ignore", PalmarWarning)  # said once already, when it was tracked
             for done, frame in enumerate(clip.frames, 1):
-                rows = order[np.searchsorted(frames, frame.index):np.searchsorted(frames, frame.index, "right")]
+                rows = order[np.searchsorted(frames, frame.index) : np.searchsorted(frames, frame.index, "right")]
                 camera = camera_of(clip, frame.image)
                 overlay.add(frame, self._drawn(frame.image, clip.hands[rows], camera, mirrored))
                 if progress is not None:
@@ -135,7 +160,7 @@ class _Overlay:
             name = "" if self.names is None else f"-{Path(self.names[frame.index]).stem}"
             write_image(self.folder / PICTURES / f"{frame.index:06d}{name}.jpg", image, quality=92)
             return
-        if frame.time is not None:                                 # damaged files may repeat a time; a video may not
+        if frame.time is not None:  # damaged files may repeat a time; a video may not
             self._last_s = max(frame.time, self._last_s + 0.001)
         self._video.add(image, None if frame.time is None else self._last_s)
 
@@ -146,8 +171,14 @@ class _Overlay:
         self._stack.__exit__(kind, error, trace)
 
 
-def write_result(clip: Clip, out: str | Path, *, overlay: bool = True, overwrite: bool = False,
-                 progress: Callable[[int, int | None], None] | None = None) -> Path:
+def write_result(
+    clip: Clip,
+    out: str | Path,
+    *,
+    overlay: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Path:
     """Write a tracked clip as the folder `out`, whole or not at all. See `Result`."""
     with Result(out, overlay=overlay, overwrite=overwrite) as result:
         result.write(clip, progress=progress)
@@ -165,13 +196,18 @@ def camera_of(clip: Clip, image: UInt8[np.ndarray, "h w 3"]) -> Camera:
 
 def _entries(clip: Clip) -> dict[str, Any]:
     return {
-        "schema": SCHEMA_VERSION, "source": clip.frames.source, "fps": clip.frames.fps, "count": clip.frames.count,
+        "schema": SCHEMA_VERSION,
+        "source": clip.frames.source,
+        "fps": clip.frames.fps,
+        "count": clip.frames.count,
         "names": None if clip.frames.names is None else list(clip.frames.names),
-        "cameras": [] if clip.camera is None else [clip.camera.to_dict()], "camera_note": clip.camera_note, "info": dict(clip.info),
+        "cameras": [] if clip.camera is None else [clip.camera.to_dict()],
+        "camera_note": clip.camera_note,
+        "info": dict(clip.info),
     }
 
 
-@dataclass(frozen=True)
+@dataclass
 class StoredFrames:
     """Frames of a result read back: what is known of them, and the recording itself where it still is."""
 
@@ -184,7 +220,9 @@ class StoredFrames:
     def __iter__(self) -> Iterator[Frame]:
         """Opens the recording again. Raises PalmarError when it is no longer where it was, or was a webcam."""
         if self.source.startswith("webcam:"):
-            raise PalmarError(f"{self.source}: the pictures of a webcam are not kept; only its hands are in the result.")
+            raise PalmarError(
+                f"{self.source}: the pictures of a webcam are not kept; only its hands are in the result."
+            )
         place = Path(self.source)
         several = self.names is not None and not place.exists()
         frames: Frames = read(list(self.names or ()) if several else place, stills=self.stills).frames
@@ -204,10 +242,14 @@ def read_result(folder: str | Path) -> Clip:
         entries = json.loads(file.read_text(encoding="utf-8"))
         version = int(entries["schema"])
         if version > SCHEMA_VERSION:
-            raise PalmarError(f"{file}: written by a later palmar (schema {version}, this one reads up to {SCHEMA_VERSION}): update palmar.")
-        names, info = entries["names"], dict(entries["info"])
-        frames = StoredFrames(str(entries["source"]), entries["count"], entries["fps"], None if names is None else tuple(names),
-                              bool(info.get("stills")))
+            raise PalmarError(
+                f"{file}: written by a later palmar (schema {version}, this one reads up to {SCHEMA_VERSION}); "
+                "update palmar."
+            )
+        info = dict(entries["info"])
+        names = None if entries["names"] is None else tuple(entries["names"])
+        source, stills = str(entries["source"]), bool(info.get("stills"))
+        frames = StoredFrames(source, entries["count"], entries["fps"], names, stills)
         cameras = [Camera.from_dict(camera) for camera in entries["cameras"]]
         note = str(entries["camera_note"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:

@@ -1,7 +1,7 @@
 """Looking back over a whole recording: one side for each track.
 
-While a recording runs, the first opinions on a hand's side may be wrong and the vote turns over; the rows before that are
-then put right here, by the majority of all opinions on that track.
+While a recording runs, the first opinions on a hand's side may be wrong and the vote turns over; the rows before that
+are then put right here, by the majority of all opinions on that track.
 """
 
 from __future__ import annotations
@@ -20,11 +20,18 @@ from palmar.types import Hands
 _S = np.diag([-1.0, 1.0, 1.0])
 
 
-def one_side_each(hands: Hands, log_odds_right: Float[np.ndarray, " n"], camera_from_crop: Float[np.ndarray, "n 3 3"],
-                  camera: Camera, *, mirrored: bool = False) -> Hands:
+def one_side_each(
+    hands: Hands,
+    log_odds_right: Float[np.ndarray, " n"],
+    camera_from_crop: Float[np.ndarray, "n 3 3"],
+    camera: Camera,
+    *,
+    mirrored: bool = False,
+) -> Hands:
     """The hands with each track on the side that most opinions of its rows speak for. Rows without a track (-1) stay.
 
-    log_odds_right, camera_from_crop: of each row, as `Tracker.opinion` gives them; camera, mirrored: as the tracker had them.
+    log_odds_right, camera_from_crop: of each row, as `Tracker.opinion` gives them; camera, mirrored: as the tracker had
+    them.
     """
     side = hands.side.copy()
     for track in np.unique(hands.track[hands.track >= 0]):
@@ -43,19 +50,23 @@ def one_side_each(hands: Hands, log_odds_right: Float[np.ndarray, " n"], camera_
 
 
 def _turned_over(hands: Hands, camera_from_crop: Float[np.ndarray, "n 3 3"], camera: Camera, mirrored: bool) -> Hands:
-    """The same opinions of the network read as of the other side: mirrored in the crop, and put in their place again."""
-    assert hands.keypoints is not None and hands.pose is not None and hands.shape is not None
+    """The networks' answers read as of the other side: mirrored in the crop, and put in their place again."""
+    assert hands.keypoints is not None
+    assert hands.pose is not None
+    assert hands.shape is not None
     pose = mirror_rotvecs(hands.pose) if mirrored else hands.pose
-    left: Bool[np.ndarray, " n"] = (hands.side == 1) ^ mirrored                # after turning over, in the picture
+    left: Bool[np.ndarray, " n"] = (hands.side == 1) ^ mirrored  # after turning over, in the picture
     rotations = rotmat_from_rotvec(pose.astype(np.float64))
-    rotations[~left, 1:] = mirror_rotmats(rotations[~left, 1:])                # fingers as of right hands: until now these were left
+    rotations[~left, 1:] = mirror_rotmats(rotations[~left, 1:])  # fingers as of right hands: until now these were left
     crop_from_camera = np.swapaxes(camera_from_crop, -1, -2)
     wrist = camera_from_crop @ _S @ crop_from_camera @ rotations[:, 0] @ _S
     relative = solve.relative_joints(HandModel.default(), hands.shape.astype(np.float64), wrist, rotations[:, 1:], left)
     box = hand_box(hands.keypoints[..., :2])
     radius = 0.1 * (box[:, 2:] - box[:, :2]).max(1)
-    doubt = np.maximum(-2 * np.log1p(-np.clip(hands.keypoints[..., 2], 1e-3, 0.999)), 1e-6)     # (radius / sigma)^2
-    place = solve.translation(relative, hands.keypoints[..., :2].astype(np.float64), radius[:, None] / np.sqrt(doubt), camera)
+    doubt = np.maximum(-2 * np.log1p(-np.clip(hands.keypoints[..., 2], 1e-3, 0.999)), 1e-6)  # (radius / sigma)^2
+    place = solve.translation(
+        relative, hands.keypoints[..., :2].astype(np.float64), radius[:, None] / np.sqrt(doubt), camera
+    )
     pose = np.concatenate([rotvec_from_rotmat(wrist)[:, None], mirror_rotvecs(pose[:, 1:])], 1)
     joints = relative + place[:, None]
     if mirrored:

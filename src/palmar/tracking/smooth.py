@@ -1,10 +1,11 @@
-"""Smoothing over time, causal, in real seconds: the One-Euro filter for points and for rotations, a running mean for shape.
+"""Smoothing over time, causal, in real seconds: the One-Euro filter for points and for rotations, a running mean for
+shape.
 
 A filter holds `slots`, one for each hand that is followed; all slots asked for in one call are worked on together.
-The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) is a low-pass filter whose cutoff rises with speed: still hands are
-held still, fast hands are followed. Speed is the length of the whole vector (a point's x and y, a rotation's axis-angle),
-so that turning the picture turns the result, and is counted in units per second; for points the unit is the hand's size,
-so that a hand twice as near is filtered alike.
+The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) is a low-pass filter whose cutoff rises with speed: still hands
+are held still, fast hands are followed. Speed is the length of the whole vector (a point's x and y, a rotation's
+axis-angle), so that turning the picture turns the result, and is counted in units per second; for points the unit is
+the hand's size, so that a hand twice as near is filtered alike.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class OneEuro:
     """Cutoff of the speed's own low pass, Hz."""
 
 
-def weight_of_new(cutoff_hz: Float[np.ndarray, "..."], dt_s: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def weight_of_new(
+    cutoff_hz: Float[np.ndarray, "*#b"] | float, dt_s: Float[np.ndarray, "*#b"]
+) -> Float[np.ndarray, "*#b"]:
     """What a first-order low pass gives the newest value after dt_s seconds, in (0, 1)."""
     r = 2 * np.pi * cutoff_hz * dt_s
     return r / (1 + r)
@@ -51,9 +54,14 @@ class PointFilter:
         """Forget a slot: its next value passes unchanged."""
         self._fresh[slot] = True
 
-    def step(self, slots: Int[np.ndarray, " n"], values: Float[np.ndarray, "n ..."], dt_s: Float[np.ndarray, " n"],
-             unit: Float[np.ndarray, "n ..."] | None = None,
-             cutoff_scale: Float[np.ndarray, "n ..."] | float = 1.0) -> Float[np.ndarray, "n ..."]:
+    def step(
+        self,
+        slots: Int[np.ndarray, " n"],
+        values: Float[np.ndarray, "n ..."],
+        dt_s: Float[np.ndarray, " n"],
+        unit: Float[np.ndarray, "n ..."] | None = None,
+        cutoff_scale: Float[np.ndarray, "n ..."] | float = 1.0,
+    ) -> Float[np.ndarray, "n ..."]:
         """The filtered values.
 
         dt_s: seconds since each slot's last value. unit: length of one unit of speed, in the values' unit; one number a
@@ -94,8 +102,13 @@ class RotationFilter:
         """Forget a slot: its next value passes unchanged."""
         self._fresh[slot] = True
 
-    def step(self, slots: Int[np.ndarray, " n"], quaternions: Float[np.ndarray, "n r 4"], dt_s: Float[np.ndarray, " n"],
-             cutoff_scale: Float[np.ndarray, "n r"] | float = 1.0) -> Float[np.ndarray, "n r 4"]:
+    def step(
+        self,
+        slots: Int[np.ndarray, " n"],
+        quaternions: Float[np.ndarray, "n r 4"],
+        dt_s: Float[np.ndarray, " n"],
+        cutoff_scale: Float[np.ndarray, "n r"] | float = 1.0,
+    ) -> Float[np.ndarray, "n r 4"]:
         """The filtered quaternions, in the half of the sphere where w >= 0 is not promised."""
         c = self.config
         last, rate = self.value[slots], self.rate[slots]
@@ -129,8 +142,9 @@ class RunningMean:
         """Forget a slot."""
         self.weight[slot] = 0.0
 
-    def step(self, slots: Int[np.ndarray, " n"], values: Float[np.ndarray, "n w"],
-             weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n w"]:
+    def step(
+        self, slots: Int[np.ndarray, " n"], values: Float[np.ndarray, "n w"], weight: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "n w"]:
         """The means with these values counted in. weight: above 0."""
         total = np.minimum(self.weight[slots] + weight, self.memory)
         mean = self.value[slots]
@@ -142,6 +156,7 @@ class RunningMean:
 # Quaternions (x, y, z, w), here because a filter needs their product, and because SciPy's Rotation costs a third of a
 # millisecond for sixteen joints. Each map is bilinear: the outer product of what goes in, times a constant.
 
+
 def _constant(entries: list[tuple[int, int, int, float]], *shape: int) -> np.ndarray:
     out = np.zeros(shape)
     for *index, value in entries:
@@ -150,16 +165,61 @@ def _constant(entries: list[tuple[int, int, int, float]], *shape: int) -> np.nda
 
 
 X, Y, Z, W = range(4)
-_PRODUCT = _constant([
-    (W, X, X, 1), (X, W, X, 1), (Y, Z, X, 1), (Z, Y, X, -1), (W, Y, Y, 1), (X, Z, Y, -1), (Y, W, Y, 1), (Z, X, Y, 1),
-    (W, Z, Z, 1), (X, Y, Z, 1), (Y, X, Z, -1), (Z, W, Z, 1), (W, W, W, 1), (X, X, W, -1), (Y, Y, W, -1), (Z, Z, W, -1),
-], 4, 4, 4)
+_PRODUCT = _constant(
+    [
+        (W, X, X, 1),
+        (X, W, X, 1),
+        (Y, Z, X, 1),
+        (Z, Y, X, -1),
+        (W, Y, Y, 1),
+        (X, Z, Y, -1),
+        (Y, W, Y, 1),
+        (Z, X, Y, 1),
+        (W, Z, Z, 1),
+        (X, Y, Z, 1),
+        (Y, X, Z, -1),
+        (Z, W, Z, 1),
+        (W, W, W, 1),
+        (X, X, W, -1),
+        (Y, Y, W, -1),
+        (Z, Z, W, -1),
+    ],
+    4,
+    4,
+    4,
+)
 """Of a and b, to the components of a b."""
-_MATRIX = _constant([
-    (W, W, 0, 1), (X, X, 0, 1), (Y, Y, 0, -1), (Z, Z, 0, -1), (X, Y, 1, 2), (Z, W, 1, -2), (X, Z, 2, 2), (Y, W, 2, 2),
-    (X, Y, 3, 2), (Z, W, 3, 2), (W, W, 4, 1), (X, X, 4, -1), (Y, Y, 4, 1), (Z, Z, 4, -1), (Y, Z, 5, 2), (X, W, 5, -2),
-    (X, Z, 6, 2), (Y, W, 6, -2), (Y, Z, 7, 2), (X, W, 7, 2), (W, W, 8, 1), (X, X, 8, -1), (Y, Y, 8, -1), (Z, Z, 8, 1),
-], 4, 4, 9)
+_MATRIX = _constant(
+    [
+        (W, W, 0, 1),
+        (X, X, 0, 1),
+        (Y, Y, 0, -1),
+        (Z, Z, 0, -1),
+        (X, Y, 1, 2),
+        (Z, W, 1, -2),
+        (X, Z, 2, 2),
+        (Y, W, 2, 2),
+        (X, Y, 3, 2),
+        (Z, W, 3, 2),
+        (W, W, 4, 1),
+        (X, X, 4, -1),
+        (Y, Y, 4, 1),
+        (Z, Z, 4, -1),
+        (Y, Z, 5, 2),
+        (X, W, 5, -2),
+        (X, Z, 6, 2),
+        (Y, W, 6, -2),
+        (Y, Z, 7, 2),
+        (X, W, 7, 2),
+        (W, W, 8, 1),
+        (X, X, 8, -1),
+        (Y, Y, 8, -1),
+        (Z, Z, 8, 1),
+    ],
+    4,
+    4,
+    9,
+)
 """Of q and q, to the matrix, rows one after the other."""
 _OUTER = _MATRIX.reshape(4, 4, 9).transpose(2, 0, 1)
 _OUTER = (_OUTER + _OUTER.transpose(0, 2, 1)).reshape(9, 16) / 2

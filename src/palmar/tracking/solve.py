@@ -1,9 +1,9 @@
 """From what the landmarker says of a crop to a hand in the camera's frame: rotations, joints, translation.
 
-Three frames: the hand's own (rest frame of the model), the crop's (a camera turned so that its axis goes through the crop's
-middle and its up is the crop's up), the camera's. The landmarker speaks of right hands in crops. A left hand is described as
-its crop's mirror image, so its wrist in the crop's frame is S R S with S = diag(-1, 1, 1), and its fingers are S R S too:
-that is the mirror rule of `palmar.hand.mirror`, used here for both.
+Three frames: the hand's own (rest frame of the model), the crop's (a camera turned so that its axis goes through the
+crop's middle and its up is the crop's up), the camera's. The landmarker speaks of right hands in crops. A left hand is
+described as its crop's mirror image, so its wrist in the crop's frame is S R S with S = diag(-1, 1, 1), and its fingers
+are S R S too: that is the mirror rule of `palmar.hand.mirror`, used here for both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _CARRIERS = [0, 1, 2, 2]
 
 
 def camera_from_crop(crops: Sequence[Crop], camera: Camera) -> Float[np.ndarray, "n 3 3"]:
-    """The rotation from each crop's frame into the camera's: `geometry.virtual_camera`'s, transposed, all crops at once.
+    """The rotation from each crop's frame into the camera's: `geometry.virtual_camera`'s, transposed, all crops at
+    once.
 
     A crop whose middle lies outside the picture is taken at the picture's edge, where the lens still has a ray.
     """
@@ -42,29 +43,38 @@ def camera_from_crop(crops: Sequence[Crop], camera: Camera) -> Float[np.ndarray,
     return out
 
 
-def wrist_in_camera(wrist: Float[np.ndarray, "n 3 3"], camera_from_crop: Float[np.ndarray, "n 3 3"],
-                    left: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n 3 3"]:
-    """The wrist's rotation in the camera's frame, of the network's, which is that of a right hand in the crop's frame."""
+def wrist_in_camera(
+    wrist: Float[np.ndarray, "n 3 3"], camera_from_crop: Float[np.ndarray, "n 3 3"], left: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 3 3"]:
+    """The wrist's rotation in the camera's frame, from the network's: that of a right hand in the crop's frame."""
     return camera_from_crop @ np.where(left[:, None, None], mirror_rotmats(wrist), wrist)
 
 
-def relative_joints(model: HandModel, shape: Float[np.ndarray, "n 10"], wrist_in_camera: Float[np.ndarray, "n 3 3"],
-                    fingers: Float[np.ndarray, "n 15 3 3"], left: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n 21 3"]:
+def relative_joints(
+    model: HandModel,
+    shape: Float[np.ndarray, "n 10"],
+    wrist_in_camera: Float[np.ndarray, "n 3 3"],
+    fingers: Float[np.ndarray, "n 15 3 3"],
+    left: Bool[np.ndarray, " n"],
+) -> Float[np.ndarray, "n 21 3"]:
     """The 21 joints along the camera's axes before translation, metres.
 
-    model: the right hand. fingers: as of right hands, whatever the side. A left hand is posed as its mirror image, turned
-    into itself, and then turned by its own wrist. The fast twin of `HandModel.shaped(...).posed(...).joints()`, which
+    model: the right hand. fingers: as of right hands, whatever the side. A left hand is posed as its mirror image,
+    turned into itself, and then turned by its own wrist. The fast twin of `HandModel.shaped(...).posed(...).joints()`,
+    which
     it must equal: all fingers go outwards together, as each has three bones.
     """
     rest = model.shaped(shape)
     n, root = len(shape), rest.rest_joints[:, :1]
-    heads = rest.rest_joints[:, 1:].reshape(n, 5, 3, 3)                      # finger, bone outwards
-    local = rest.rest_landmarks[:, _JOINTS] - heads[:, :, _CARRIERS]         # [n, 5, 4, 3] from the head of the bone that carries it
+    heads = rest.rest_joints[:, 1:].reshape(n, 5, 3, 3)  # finger, bone outwards
+    local = (
+        rest.rest_landmarks[:, _JOINTS] - heads[:, :, _CARRIERS]
+    )  # [n, 5, 4, 3] from the head of the bone that carries it
     bones = heads[:, :, 1:] - heads[:, :, :-1]
     turn, place = np.empty((n, 5, 3, 3, 3)), np.empty((n, 5, 3, 3))
     turn[:, :, 0], place[:, :, 0] = fingers[:, ::3], heads[:, :, 0]
     for bone in (0, 1):
-        turn[:, :, bone + 1] = turn[:, :, bone] @ fingers[:, bone + 1::3]
+        turn[:, :, bone + 1] = turn[:, :, bone] @ fingers[:, bone + 1 :: 3]
         place[:, :, bone + 1] = place[:, :, bone] + (turn[:, :, bone] @ bones[:, :, bone, :, None])[..., 0]
     points = np.empty((n, 21, 3))
     points[:, 0] = rest.rest_landmarks[:, 0]
@@ -74,14 +84,19 @@ def relative_joints(model: HandModel, shape: Float[np.ndarray, "n 10"], wrist_in
     return (points - root) @ np.swapaxes(wrist_in_camera, -1, -2) + root
 
 
-def translation(relative: Float[np.ndarray, "n 21 3"], keypoints: Float[np.ndarray, "n 21 2"],
-                sigma: Float[np.ndarray, "n 21"], camera: Camera,
-                start: Float[np.ndarray, "n 3"] | None = None) -> Float[np.ndarray, "n 3"]:
-    """Where each hand stands, metres in the camera's frame: its joints' pixels lie nearest the keypoints, the sure ones first.
+def translation(
+    relative: Float[np.ndarray, "n 21 3"],
+    keypoints: Float[np.ndarray, "n 21 2"],
+    sigma: Float[np.ndarray, "n 21"],
+    camera: Camera,
+    start: Float[np.ndarray, "n 3"] | None = None,
+) -> Float[np.ndarray, "n 3"]:
+    """Where each hand stands, metres in the camera's frame: its joints' pixels lie nearest the keypoints, the sure ones
+    first.
 
-    start: about where, from the frame before; a few Gauss-Newton steps from there cost a third of solving anew, which is
-    done where there is no start or the steps do not settle. NaN where keypoints and pose agree on no place in front of the camera.
-    Only the place is solved for; pose and shape stay the networks'. Refining them too belongs here.
+    start: about where, from the frame before; a few Gauss-Newton steps from there cost a third of solving anew, which
+    is done where there is no start or the steps do not settle. NaN where keypoints and pose agree on no place in front
+    of the camera. Only the place is solved for; pose and shape stay the networks'. Refining them too belongs here.
     """
     rays = camera.unproject(keypoints)
     weights = 1 / np.maximum(sigma, 1e-3) ** 2
@@ -93,7 +108,7 @@ def translation(relative: Float[np.ndarray, "n 21 3"], keypoints: Float[np.ndarr
 
 
 def _settled(relative: np.ndarray, rays: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray | None:
-    """Gauss-Newton on the squared errors on the plane z = 1, in closed form; None unless it settles within a few steps."""
+    """Gauss-Newton on the squared errors on the plane z = 1, in closed form; None unless it soon settles."""
     seen, t = rays[..., :2], start
     with np.errstate(all="ignore"):
         for _ in range(4):

@@ -22,6 +22,7 @@ from palmar.tracking.settle import one_side_each
 from palmar.tracking.tracker import ASSUMED_FOV, Tracker, hands_of
 from palmar.types import Clip, Frame, Hands
 
+
 def track(
     source: Clip | Source,
     *,
@@ -41,16 +42,17 @@ def track(
 ) -> Clip:
     """The clip with its hands: boxes, keypoints, and joints, pose and shape in the camera's frame.
 
-    source: a clip, or what `palmar.read` takes. camera, fov (degrees from left to right edge), mirrored, stills: as there;
-    None: what the clip says of itself. Where neither says anything of the camera one is assumed, and info["assumptions"] and
-    `camera_note` say so.
+    source: a clip, or what `palmar.read` takes. camera, fov (degrees from left to right edge), mirrored, stills: as
+    there; None: what the clip says of itself. Where neither says anything of the camera one is assumed, and
+    info["assumptions"] and `camera_note` say so.
     max_hands: followed at once. smooth: False gives the networks' answers as they are.
-    weights: a folder with other networks than the package's. networks: already opened ones; then device, threads and weights
-    say nothing and must be left alone.
-    progress: called after each frame with the number done and, where known, the number of all. observe: called with each
-    frame and its hands as they are found; sides may still be put right afterwards, in what is returned.
-    A webcam is followed until it stops or is interrupted from the keyboard, which ends the clip and is no error.
-    Raises PalmarError for bad input. Frames that cannot be decoded are named in a PalmarWarning, and in info["warnings"].
+    weights: a folder with other networks than the package's. networks: already opened ones; then device, threads and
+    weights say nothing and must be left alone.
+    progress: called after each frame with the number done and, where known, the number of all. observe: called with
+    each frame and its hands as they are found; sides may still be put right afterwards, in what is returned. A webcam
+    is followed until it stops or is interrupted from the keyboard, which ends the clip and is no error.
+    Raises PalmarError for bad input. Frames that cannot be decoded are named in a PalmarWarning, and in
+    info["warnings"].
     """
     if not isinstance(source, Clip):
         source = read(source, stills=bool(stills), camera=camera, fov=fov, mirrored=bool(mirrored))
@@ -62,8 +64,15 @@ def track(
     mirrored = bool(clip.info.get("mirrored")) if mirrored is None else mirrored
     known, note = _known_camera(clip, camera, fov)
     networks = networks or OnnxNetworks(weights, device=device, threads=threads)
-    tracker = Tracker(networks, max_hands=max_hands, camera=known, mirrored=mirrored, stills=stills, smooth=smooth,
-                      detect_every=detect_every)
+    tracker = Tracker(
+        networks,
+        max_hands=max_hands,
+        camera=known,
+        mirrored=mirrored,
+        stills=stills,
+        smooth=smooth,
+        detect_every=detect_every,
+    )
 
     rows: list[dict[str, np.ndarray]] = []
     opinions: list[np.ndarray] = []
@@ -96,14 +105,22 @@ def track(
     if known is None:
         assumptions["field_of_view"] = (
             f"{math.degrees(ASSUMED_FOV):.0f} degrees across the longer side of the picture, a pinhole: {note}. "
-            "Distances from the camera are in error by the factor that the focal length is")
+            "Distances from the camera are in error by the factor that the focal length is"
+        )
         note = f"assumed, {assumptions['field_of_view']}"
     if one is None and cameras:
         note += "; frames differ in size, so there is no one camera"
     info: dict[str, Any] = {
-        **clip.info, "versions": _versions(), "weights": dict(networks.hashes), "assumptions": assumptions,
-        "mirrored": mirrored, "stills": stills, "smooth": tracker.smooth, "max_hands": tracker.max_hands,
-        "detect_every": tracker.detect_every, "frames": len(times),
+        **clip.info,
+        "versions": _versions(),
+        "weights": dict(networks.hashes),
+        "assumptions": assumptions,
+        "mirrored": mirrored,
+        "stills": stills,
+        "smooth": tracker.smooth,
+        "max_hands": tracker.max_hands,
+        "detect_every": tracker.detect_every,
+        "frames": len(times),
         "times": None if stills or None in times else [round(t, 6) for t in times if t is not None],
     }
     if fov is not None:
@@ -114,7 +131,9 @@ def track(
     return clip.replace(camera=one, camera_note=note, hands=hands, info=info)
 
 
-def _known_camera(clip: Clip, camera: Camera | None, fov: float | None) -> tuple[Camera | Callable[[int, int], Camera] | None, str]:
+def _known_camera(
+    clip: Clip, camera: Camera | None, fov: float | None
+) -> tuple[Camera | Callable[[int, int], Camera] | None, str]:
     """The camera, or how to make it for a picture's size, or None; and why."""
     if camera is not None and fov is not None:
         raise PalmarError("give a camera or a field of view, not both.")
@@ -129,21 +148,33 @@ def _known_camera(clip: Clip, camera: Camera | None, fov: float | None) -> tuple
     if not 0 < fov < 180:
         raise PalmarError(f"the field of view must lie between 0 and 180 degrees, got {fov!r}.")
     radians = math.radians(fov)
-    return (lambda width, height: Camera.from_fov(width, height, radians)), f"from the field of view given, {fov:g} degrees left to right"
+    note = f"from the field of view given, {fov:g} degrees left to right"
+    return (lambda width, height: Camera.from_fov(width, height, radians)), note
 
 
 def _versions() -> dict[str, str]:
     """Of what the numbers depend on."""
-    return {"palmar": palmar.__version__, "python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__,
-            "onnxruntime": onnxruntime.__version__, "av": av.__version__}
+    return {
+        "palmar": palmar.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "av": av.__version__,
+    }
+
+
+_MIRRORED = (
+    "the recording was said to be mirrored: sides are swapped; joints, pose and translation are those of the real "
+    "hand, their x changes sign against the pixels"
+)
+_NOT_MIRRORED = "the recording was taken not to be mirrored; in a selfie view, left and right are the other way round"
 
 
 def _assumptions(mirrored: bool) -> dict[str, str]:
     """What the three-dimensional columns rest on besides the pictures."""
     return {
-        "hand_size": "the hand's size is the networks' estimate from its looks, near that of a mean adult; no picture shows it "
-                     "for certain, and distances and joints are in error by the same factor as it is",
-        "mirrored": "the recording was said to be mirrored: sides are swapped, joints, pose and translation are those of the real "
-                    "hand; their x changes sign against the pixels" if mirrored else
-                    "the recording was taken not to be mirrored; in a selfie view, left and right are the other way round",
+        "hand_size": "the hand's size is the networks' estimate from its looks, near that of a mean adult; no picture "
+        "shows it for certain, and distances and joints are in error by the same factor as it is",
+        "mirrored": _MIRRORED if mirrored else _NOT_MIRRORED,
     }

@@ -1,8 +1,8 @@
 """Hands followed through a recording, one frame at a time, causal: `Tracker`.
 
-In each frame, hands that are followed are looked for where they are expected; the detector runs only where a hand may be
-missing. What the landmarker answers is assigned to hands (`associate`), smoothed (`smooth`) and placed in the camera's frame
-(`solve`). A hand that is lost keeps its identity for half a second.
+In each frame, hands that are followed are looked for where they are expected; the detector runs only where a hand may
+be missing. What the landmarker answers is assigned to hands (`associate`), smoothed (`smooth`) and placed in the
+camera's frame (`solve`). A hand that is lost keeps its identity for half a second.
 """
 
 from __future__ import annotations
@@ -38,10 +38,16 @@ from palmar.tracking.smooth import (
 from palmar.types import Frame, Hands
 
 ASSUMED_FOV = math.radians(60.0)
-"""Across the longer side of the picture, where no camera is given: between a webcam's 55 to 80 and a phone's 60 to 80 degrees."""
+"""Across the longer side of the picture, where no camera is given. Webcams have 55 to 80 degrees, phones 60 to 80."""
 ASSUMED_FPS = 30.0
 """For sequences of pictures that carry no times."""
 WRIST, MIDDLE_MCP = 0, 9
+FOLLOW = OneEuro(min_cutoff=0.8, beta=4.0)
+"""With palms a second as the unit, at 30 frames a second: white noise on a hand at rest comes down to 0.4 of itself, a
+swipe over three palms in 0.3 s is followed 0.12 palms behind at most. (beta 2: 0.35 and 0.20; beta 8: 0.45 and 0.07.)
+"""
+FOLLOW_DEPTH = OneEuro(min_cutoff=0.4, beta=4.0)
+FOLLOW_CROP = OneEuro(min_cutoff=0.5, beta=4.0)
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,13 @@ class Settings:
     """A hand followed for longer than this whose side turns over is another hand, with a new identity."""
     crop_scale: float = 1.6
     """Width of a crop, in hand lengths."""
-    keypoints: OneEuro = OneEuro(min_cutoff=0.8, beta=4.0)
-    """Unit of speed: palms a second. At rest white noise comes down to 0.4 of itself at 30 frames a second; a swipe over
-    three palms in 0.3 s is followed 0.12 palms behind at most."""
-    rotations: OneEuro = OneEuro(min_cutoff=0.8, beta=4.0)
+    keypoints: OneEuro = FOLLOW
+    """Unit of speed: palms a second."""
+    rotations: OneEuro = FOLLOW
     """Unit of speed: radians a second."""
-    depth: OneEuro = OneEuro(min_cutoff=0.4, beta=4.0)
+    depth: OneEuro = FOLLOW_DEPTH
     """Of the logarithm of the distance, which is worse known than the place across. Unit of speed: palms a second."""
-    crop: OneEuro = OneEuro(min_cutoff=0.5, beta=4.0)
+    crop: OneEuro = FOLLOW_CROP
     """Of the crop's middle, size and direction. Unit of speed: hand lengths a second."""
 
 
@@ -94,7 +99,7 @@ class _Track:
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
-    """What the rows of the last step rest on, for those who look at a whole recording afterwards: see `one_side_each`."""
+    """What the rows of the last step rest on, for who looks at a whole recording afterwards: `one_side_each`."""
 
     log_odds_right: Float[np.ndarray, " n"]
     camera_from_crop: Float[np.ndarray, "n 3 3"]
@@ -105,15 +110,26 @@ class Tracker:
 
     networks: what finds and describes hands. camera: of the frames, or a function that gives it from their width and
     height; left alone, one is assumed (`ASSUMED_FOV`).
-    mirrored: the recording is a mirror image (a selfie view): sides are swapped, and the three-dimensional columns are those
-    of the real hand, in the frame of the camera as it stood; keypoints and boxes stay in the pixels of the recording.
+    mirrored: the recording is a mirror image (a selfie view): sides are swapped, and the three-dimensional columns are
+    those of the real hand, in the frame of the camera as it stood; keypoints and boxes stay in the pixels of the
+    recording.
     stills: frames have nothing to do with each other: no identity (track -1), no smoothing, the detector on each.
-    detect_every: with fewer than max_hands followed, look for more every that many frames. Raises PalmarError for counts below 1.
+    detect_every: with fewer than max_hands followed, look for more every that many frames. Raises PalmarError for
+    counts below 1.
     """
 
-    def __init__(self, networks: Networks, *, max_hands: int = 2,
-                 camera: Camera | Callable[[int, int], Camera] | None = None, mirrored: bool = False, stills: bool = False,
-                 smooth: bool = True, detect_every: int = 5, settings: Settings = Settings()) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        max_hands: int = 2,
+        camera: Camera | Callable[[int, int], Camera] | None = None,
+        mirrored: bool = False,
+        stills: bool = False,
+        smooth: bool = True,
+        detect_every: int = 5,
+        settings: Settings = Settings(),
+    ) -> None:
         for name, value in (("max_hands", max_hands), ("detect_every", detect_every)):
             if value < 1 or value != int(value):
                 raise PalmarError(f"{name}: expected a whole number above 0, got {value!r}.")
@@ -141,14 +157,17 @@ class Tracker:
         self._last_s = -math.inf
 
     def step(self, frame: Frame) -> Hands:
-        """The hands of this frame, by track. Frames come in order of time; two of one time are taken a millisecond apart.
+        """The hands of this frame, by track. Frames come in order of time; two of one time are taken a millisecond
+        apart.
 
         Raises PalmarError for a picture of another size than the camera's, and for time that runs backwards.
         """
         return hands_of([self.columns(frame)])
 
     def columns(self, frame: Frame) -> dict[str, np.ndarray]:
-        """What `step` gives, as bare columns of `Hands`; empty where no hand was seen. `hands_of` makes hands of many frames'."""
+        """What `step` gives, as bare columns of `Hands`; empty where no hand was seen. `hands_of` makes hands of many
+        frames'.
+        """
         begin = time.perf_counter()
         self.seconds = {"detector": 0.0, "landmarker": 0.0}
         image, now = frame.image, self._time_of(frame)
@@ -178,8 +197,10 @@ class Tracker:
     def _time_of(self, frame: Frame) -> float:
         now = frame.index / ASSUMED_FPS if frame.time is None else frame.time
         if not now >= self._last_s and not self.stills:
-            raise PalmarError(f"frame {frame.index}: its time {now} s is before the last frame's, {self._last_s} s; give frames "
-                              "in order, or use stills for pictures that are no sequence.")
+            raise PalmarError(
+                f"frame {frame.index}: its time {now} s is before the last frame's, {self._last_s} s; give frames "
+                "in order, or use stills for pictures that are no sequence."
+            )
         self._last_s = now
         return now
 
@@ -189,8 +210,10 @@ class Tracker:
             return self.camera
         if self._camera_for is None:
             assert self.camera is not None
-            raise PalmarError(f"the camera is of pictures of {self.camera.width} x {self.camera.height} pixels, this one has "
-                              f"{width} x {height}; if it was only resized, give camera.resized({width}, {height}).")
+            raise PalmarError(
+                f"the camera is of pictures of {self.camera.width} x {self.camera.height} pixels, this one has "
+                f"{width} x {height}; if it was only resized, give camera.resized({width}, {height})."
+            )
         self.camera = self._camera_for(width, height)
         return self.camera
 
@@ -216,10 +239,12 @@ class Tracker:
             own = np.arange(len(tracks))[:, None] == rows[None]
             pairs = assign(np.where(own, np.minimum(cost, 2.0), cost + 0.1), limit=2.5)
         self._lost += [t for i, t in enumerate(tracks) if i not in {row for row, _ in pairs}]
-        return [(tracks[i], found[rows[j:j + 1]], crops[rows[j]]) for i, j in pairs]
+        return [(tracks[i], found[rows[j : j + 1]], crops[rows[j]]) for i, j in pairs]
 
     def _find(self, image: np.ndarray, now: float, known: list[np.ndarray]) -> list[tuple[_Track, Landmarks, Crop]]:
-        """Runs the detector, and describes the hands it finds that are not known. They are lost hands come back, or new."""
+        """Runs the detector, and describes the hands it finds that are not known. They are lost hands come back, or
+        new.
+        """
         s = self.settings
         begin = time.perf_counter()
         detected = self.networks.detect(image)
@@ -229,12 +254,14 @@ class Tracker:
             detected = detected[iou(detected.box, boxes).max(1) <= s.known_overlap]
         sound = np.isfinite(detected.box).all(1) & (detected.box[:, 2:] > detected.box[:, :2]).all(1)
         room = self.max_hands - len(known)
-        detected = detected[np.flatnonzero(sound)[:room + 1]]             # one more: the landmarker may refuse one
+        detected = detected[np.flatnonzero(sound)[: room + 1]]  # one more: the landmarker may refuse one
         if not len(detected):
             return []
-        crops = [Crop.around(box, scale=s.crop_scale, size=SIZE, up=up)
-                 for box, up in zip(detected.box, detected.direction, strict=True)]
-        first = self._landmarks(image, crops)                             # the detector is coarse: look twice
+        crops = [
+            Crop.around(box, scale=s.crop_scale, size=SIZE, up=up)
+            for box, up in zip(detected.box, detected.direction, strict=True)
+        ]
+        first = self._landmarks(image, crops)  # the detector is coarse: look twice
         good = np.flatnonzero(first.presence >= s.presence_to_keep)
         if not len(good):
             return []
@@ -254,8 +281,8 @@ class Tracker:
         out = []
         for i, row in enumerate(new.tolist()):
             track = back.get(i) or self._start(now, float(detected.side[good[row]]))
-            self._crops.reset(track.slot)                                 # whoever was lost may be anywhere by now
-            out.append((track, found[row:row + 1], crops[row]))
+            self._crops.reset(track.slot)  # whoever was lost may be anywhere by now
+            out.append((track, found[row : row + 1], crops[row]))
         return out
 
     def _landmarks(self, image: np.ndarray, crops: list[Crop]) -> Landmarks:
@@ -282,7 +309,7 @@ class Tracker:
     # Who it is
 
     def _start(self, now: float, side: float) -> _Track:
-        if not self._free:                                                # more were lost than are remembered
+        if not self._free:  # more were lost than are remembered
             self._drop(self._lost.pop(0))
         track = _Track(self._next, self._free.pop(0), now, now, np.zeros((21, 2)))
         track.vote.add(side)
@@ -296,7 +323,9 @@ class Tracker:
 
     # What it does
 
-    def _rows(self, frame: Frame, now: float, camera: Camera, seen: list[tuple[_Track, Landmarks, Crop]]) -> dict[str, np.ndarray]:
+    def _rows(
+        self, frame: Frame, now: float, camera: Camera, seen: list[tuple[_Track, Landmarks, Crop]]
+    ) -> dict[str, np.ndarray]:
         """Filters what was seen of each track, solves for the place, and writes the rows."""
         n = len(seen)
         if not n:
@@ -311,9 +340,11 @@ class Tracker:
         side = np.minimum(np.maximum(found.side, 1e-6), 1 - 1e-6)
         opinions = weight * np.log(side / (1 - side))
         for i, track in enumerate(tracks):
-            turned = track.vote.add(float(found.side[i]), float(weight[i]) * (min(1.0, dt[i] * ASSUMED_FPS) if dt[i] else 1.0))
+            turned = track.vote.add(
+                float(found.side[i]), float(weight[i]) * (min(1.0, dt[i] * ASSUMED_FPS) if dt[i] else 1.0)
+            )
             if turned:
-                self._rotations.reset(track.slot)                         # of the other side: nothing to do with these
+                self._rotations.reset(track.slot)  # of the other side: nothing to do with these
                 if track.settled:
                     track.track, track.born_s, self._next = self._next, now, self._next + 1
             track.settled = now - track.born_s > self.settings.settled_s
@@ -325,15 +356,15 @@ class Tracker:
         unit[:, 0] = np.exp(aim[:, 1, 0]) / self.settings.crop_scale
         self._crops.step(slots, aim, dt, unit)
         palm = np.linalg.norm(found.keypoints[:, MIDDLE_MCP] - found.keypoints[:, WRIST], axis=-1)
-        palm = np.maximum(palm, 0.4 * lengths(found.keypoints))           # seen end on, it is short: the hand is not small
+        palm = np.maximum(palm, 0.4 * lengths(found.keypoints))  # seen end on, it is short: the hand is not small
         keypoints = found.keypoints
         if self.smooth:
-            certainty = np.sort(found.sigma, 1)[:, 10:11] / np.maximum(found.sigma, 1e-9)      # against the median
+            certainty = np.sort(found.sigma, 1)[:, 10:11] / np.maximum(found.sigma, 1e-9)  # against the median
             keypoints = self._keypoints.step(slots, keypoints, dt, palm, np.minimum(np.maximum(certainty, 0.5), 2.0))
         shape = self._shape.step(slots, found.shape, np.maximum(weight, 1e-3)) if self.smooth else found.shape
 
         to_camera = solve.camera_from_crop([crop for _, _, crop in seen], camera)
-        rotations = found.rotations.copy()                                # the fingers stay those of right hands
+        rotations = found.rotations.copy()  # the fingers stay those of right hands
         rotations[:, 0] = solve.wrist_in_camera(rotations[:, 0], to_camera, ~right)
         turns = quaternion_from_rotmat(rotations)
         if self.smooth:
@@ -354,14 +385,23 @@ class Tracker:
             pose, joints, place = mirror_rotvecs(pose), mirror_points(joints), mirror_points(place)
         self.opinion = Opinion(opinions, to_camera)
         return {
-            "frame": np.full(n, frame.index), "track": np.array([-1 if self.stills else t.track for t in tracks]), "view": np.zeros(n),
-            "side": right, "score": found.presence, "box": hand_box(keypoints),
-            "keypoints": np.concatenate([keypoints, sure[..., None]], -1), "joints": joints, "pose": pose, "shape": shape,
+            "frame": np.full(n, frame.index),
+            "track": np.array([-1 if self.stills else t.track for t in tracks]),
+            "view": np.zeros(n),
+            "side": right,
+            "score": found.presence,
+            "box": hand_box(keypoints),
+            "keypoints": np.concatenate([keypoints, sure[..., None]], -1),
+            "joints": joints,
+            "pose": pose,
+            "shape": shape,
             "translation": place,
         }
 
-    def _still_depth(self, slots: np.ndarray, place: Float[np.ndarray, "n 3"], dt: np.ndarray) -> Float[np.ndarray, "n 3"]:
-        """Each hand moved along its line of sight to its filtered depth. What is NaN stays so, and is not filtered in."""
+    def _still_depth(
+        self, slots: np.ndarray, place: Float[np.ndarray, "n 3"], dt: np.ndarray
+    ) -> Float[np.ndarray, "n 3"]:
+        """Each hand moved along its line of sight to its filtered depth. What is NaN stays so, and is left out."""
         good = np.isfinite(place).all(1)
         if not good.any():
             return place
@@ -373,15 +413,18 @@ class Tracker:
 
 
 def _aim(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarray, "n 3 2"]:
-    """Where to cut a crop around each hand: its middle, (logarithm of its width, 0), and the direction that points up in it.
+    """Where to cut a crop around each hand: its middle, (logarithm of its width, 0), and the direction that points up
+    in it.
 
-    The hull is that of the hand turned upright, as the landmarker learned it. The direction's length is the palm's over the
-    hull's, so that it counts little in a filter where the hand is seen end on and it says little.
+    The hull is that of the hand turned upright, as the landmarker learned it. The direction's length is the palm's over
+    the hull's, so that it counts little in a filter where the hand is seen end on and it says little.
     """
     up = keypoints[:, MIDDLE_MCP] - keypoints[:, WRIST]
     length = np.maximum(np.sqrt((up * up).sum(-1, keepdims=True)), 1e-6)
     (sin, minus_cos) = (up / length).T
-    axes = np.stack([np.stack([-minus_cos, sin], -1), np.stack([-sin, -minus_cos], -1)], 1)      # rows: right and down in the crop
+    axes = np.stack(
+        [np.stack([-minus_cos, sin], -1), np.stack([-sin, -minus_cos], -1)], 1
+    )  # rows: right and down in the crop
     turned = keypoints @ np.swapaxes(axes, -1, -2)
     low, high = turned.min(1), turned.max(1)
     long = np.maximum((high - low).max(-1), 2.0)
@@ -394,8 +437,10 @@ def _aim(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarr
 
 def _crops(aim: Float[np.ndarray, "n 3 2"]) -> list[Crop]:
     angles = angle_up(aim[:, 2])
-    return [Crop((x, y), math.exp(width), angle, SIZE)
-            for (x, y), width, angle in zip(aim[:, 0].tolist(), aim[:, 1, 0].tolist(), angles.tolist(), strict=True)]
+    return [
+        Crop((x, y), math.exp(width), angle, SIZE)
+        for (x, y), width, angle in zip(aim[:, 0].tolist(), aim[:, 1, 0].tolist(), angles.tolist(), strict=True)
+    ]
 
 
 def _as_seen(found: Landmarks) -> Expected:

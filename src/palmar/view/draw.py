@@ -23,7 +23,13 @@ FAR = 1 << 14
 class Style:
     """How hands are drawn. Colours are RGB."""
 
-    fingers: tuple[Colour, Colour, Colour, Colour, Colour] = ((255, 99, 72), (255, 193, 7), (46, 204, 113), (52, 152, 219), (187, 107, 217))
+    fingers: tuple[Colour, Colour, Colour, Colour, Colour] = (
+        (255, 99, 72),
+        (255, 193, 7),
+        (46, 204, 113),
+        (52, 152, 219),
+        (187, 107, 217),
+    )
     """Thumb, index, middle, ring, little."""
     palm: Colour = (236, 240, 241)
     doubt: Colour = (120, 120, 120)
@@ -53,7 +59,9 @@ def draw(image: UInt8[np.ndarray, "h w 3"], hands: Hands, style: Style = Style()
         if hands.keypoints is not None:
             _skeleton(out, hands.keypoints[i].astype(np.float64), float(max(box[2:] - box[:2])), style)
         if style.label:
-            anchor = box[[0, 1]] if hands.keypoints is None else hands.keypoints[i, 0, :2] + (0.0, 0.12 * (box[3] - box[1]))
+            anchor = (
+                box[[0, 1]] if hands.keypoints is None else hands.keypoints[i, 0, :2] + (0.0, 0.12 * (box[3] - box[1]))
+            )
             text = "right" if hands.side[i] else "left"
             _text(out, text if hands.track[i] < 0 else f"{text} {hands.track[i]}", anchor, colour, style)
     return out

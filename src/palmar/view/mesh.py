@@ -20,7 +20,9 @@ from palmar.types import Hands
 from palmar.view.draw import SHIFT, Colour, canvas
 
 FINE = 2
-"""Times the picture's size at which the layer is painted, and the largest layer, pixels; above it, at the picture's own."""
+"""Times the picture's size at which the layer is painted, and the largest layer, pixels; above it, at the picture's
+own.
+"""
 MAX_LAYER = 4_000_000
 WRIST_CUT = 0.35
 """The forearm stub is drawn up to this share of its length: it is stiff with the hand, which an arm is not."""
@@ -55,8 +57,14 @@ def vertices_in_camera(hands: Hands) -> list[Float[np.ndarray, "v 3"] | None]:
     return out
 
 
-def draw_mesh(image: UInt8[np.ndarray, "h w 3"], hands: Hands, camera: Camera, style: MeshStyle = MeshStyle(), *,
-              mirrored: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+def draw_mesh(
+    image: UInt8[np.ndarray, "h w 3"],
+    hands: Hands,
+    camera: Camera,
+    style: MeshStyle = MeshStyle(),
+    *,
+    mirrored: bool = False,
+) -> UInt8[np.ndarray, "h w 3"]:
     """A copy of `image` with the hands' meshes over it, Lambert shaded. RGB.
 
     camera: of the picture. mirrored: the picture is a mirror image, the hands are the real ones, as `track` gives them.
@@ -64,14 +72,18 @@ def draw_mesh(image: UInt8[np.ndarray, "h w 3"], hands: Hands, camera: Camera, s
     """
     out = canvas(image)
     if mirrored and hands.pose is not None and hands.translation is not None:
-        hands = hands.with_columns(side=1 - hands.side, pose=mirror_rotvecs(hands.pose), translation=mirror_points(hands.translation))
+        hands = hands.with_columns(
+            side=1 - hands.side, pose=mirror_rotvecs(hands.pose), translation=mirror_points(hands.translation)
+        )
     corners, depth, colours = [], [], []
     for side, vertices in zip(hands.side.tolist(), vertices_in_camera(hands), strict=True):
         if vertices is None:
             continue
         if mirrored:
-            side = 1 - side                                        # the colour is that of the person's own side
-        triangles = _triangles(vertices, HandModel.default(int(side) ^ mirrored), camera, style.right if side else style.left, style)
+            side = 1 - side  # the colour is that of the person's own side
+        triangles = _triangles(
+            vertices, HandModel.default(int(side) ^ mirrored), camera, style.right if side else style.left, style
+        )
         for target, part in zip((corners, depth, colours), triangles, strict=True):
             target.append(part)
     if corners:
@@ -79,12 +91,13 @@ def draw_mesh(image: UInt8[np.ndarray, "h w 3"], hands: Hands, camera: Camera, s
     return out
 
 
-def _triangles(vertices: np.ndarray, model: HandModel, camera: Camera, colour: Colour,
-               style: MeshStyle) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _triangles(
+    vertices: np.ndarray, model: HandModel, camera: Camera, colour: Colour, style: MeshStyle
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corners [t, 3, 2] in pixels, depth [t] and colour [t, 3] of the triangles that face the camera."""
     faces = model.faces[(model.behind[model.faces] <= WRIST_CUT).all(1)]
     a, b, c = (vertices[faces[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)                                # length: twice the area
+    normal = np.cross(b - a, c - a)  # length: twice the area
     centre = (a + b + c) / 3
     smooth = np.zeros_like(vertices)
     for i in range(3):
@@ -101,6 +114,8 @@ def _triangles(vertices: np.ndarray, model: HandModel, camera: Camera, colour: C
 
 def _paint(out: np.ndarray, corners: np.ndarray, depth: np.ndarray, colours: np.ndarray, alpha: float) -> None:
     """Blend triangles onto `out`, far ones first."""
+    if not len(corners):
+        return
     height, width = out.shape[:2]
     x0, y0 = np.maximum(np.floor(corners.min((0, 1))).astype(int) - 1, 0)
     x1, y1 = np.minimum(np.ceil(corners.max((0, 1))).astype(int) + 2, (width, height))

@@ -11,9 +11,11 @@ from palmar.errors import PalmarError
 from palmar.view.draw import Colour, canvas
 
 
-def sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, *, gap: int = 4,
-          background: Colour = (255, 255, 255)) -> UInt8[np.ndarray, "h w 3"]:
-    """The pictures in rows of `columns`, each in the middle of a cell as large as the largest of them, `gap` pixels apart.
+def sheet(
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, *, gap: int = 4, background: Colour = (255, 255, 255)
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The pictures in rows of `columns`, each in the middle of a cell as large as the largest of them, `gap` pixels
+    apart.
 
     Raises PalmarError for no pictures, fewer than one column, and pictures that are not RGB uint8.
     """
@@ -28,5 +30,5 @@ def sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, *, gap: in
     for i, cell in enumerate(cells):
         y = gap + i // columns * (height + gap) + (height - cell.shape[0]) // 2
         x = gap + i % columns * (width + gap) + (width - cell.shape[1]) // 2
-        out[y:y + cell.shape[0], x:x + cell.shape[1]] = cell
+        out[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
     return out
