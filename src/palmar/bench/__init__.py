@@ -1,0 +1,1 @@
+"""Measuring on recordings of real hands: `palmar.bench.real.measure` and `render`."""

@@ -1,0 +1,515 @@
+"""The tracker measured on a folder of real recordings, beside MediaPipe where it is given: `measure`, `render`.
+
+The folder holds, each if it likes, `webcam/` and `digits/` (see `palmar.data.photographs`) and `video/NAME.mp4` with
+`NAME.mediapipe.npz` beside it (keypoints [t, 21, 2] px, joints [t, 21, 3] m, side [t]: 0, 1, or -1 where no hand is). Only boxes
+are drawn by people; keypoints, joints and sides there are MediaPipe's opinion, so what is measured against them is agreement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from scipy.optimize import linear_sum_assignment
+
+from palmar import metrics
+from palmar.bench.mediapipe_peer import Found, Peer
+from palmar.data.photographs import Photograph, read_photographs
+from palmar.errors import PalmarError
+from palmar.hand.box import hand_box
+from palmar.hand.joints import BONES
+from palmar.media import ArrayFrames, read
+from palmar.tracking import Networks, OnnxNetworks, Tracker, track
+from palmar.tracking.detector import Detections
+from palmar.tracking.tracker import hands_of
+from palmar.types import Clip, Frame, Frames, Hands
+
+PCK_AT = (0.05, 0.1, 0.2)
+AUC_TO = 0.3
+SAME_HAND = 0.5
+"""Keypoints farther apart than this on average, in hand sizes, are of two hands."""
+AP_FROM = 0.05
+"""Average precision counts detections from this score on, where the detector's threshold can be lowered."""
+GROUPS: Mapping[str, tuple[int, ...]] = {
+    "wrist": (0,), "MCP": (1, 5, 9, 13, 17), "PIP": (2, 6, 10, 14, 18), "DIP": (3, 7, 11, 15, 19), "tip": (4, 8, 12, 16, 20),
+}
+"""The thumb's CMC, MCP and IP count as MCP, PIP and DIP."""
+STILL_FRAMES, STILL_SIGMA, STILL_SETTLED, SEED = 60, 3.0, 10, 7
+TIMED_FRAMES, TIMED_SIZE, CHUNK, WARM = 300, (640, 480), 30, 10
+
+
+def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = None, split: str = "evaluate",
+            networks: Networks | None = None) -> dict[str, Any]:
+    """All figures of a folder, JSON values only; None where a figure has nothing to be taken from.
+
+    mediapipe: the Python of an environment with MediaPipe 0.10.21, which then gets the same frames. limit: at most so many
+    pictures of each set and frames of each video. split: of the labelled photographs. networks: others than the package's;
+    those run with two threads.
+    Raises PalmarError where the folder holds nothing to measure on, and where MediaPipe does not run.
+    """
+    folder = Path(folder)
+    if limit is not None and limit < 1:
+        raise PalmarError(f"limit: expected a whole number above 0, got {limit!r}.")
+    videos = sorted((folder / "video").glob("*.mp4"))
+    sets = {name: folder / name for name in ("webcam", "digits") if (folder / name / "labels.json").is_file()}
+    left_out = [f"{name}: no {name}/labels.json" for name in ("webcam", "digits") if name not in sets]
+    if not videos:
+        left_out.append("video, jitter, milliseconds: no video/*.mp4")
+    if not videos and not sets:
+        raise PalmarError(f"{folder}: nothing to measure on; expected webcam/labels.json, digits/labels.json or video/*.mp4 in it.")
+    networks = networks or OnnxNetworks(threads=2)
+    ours: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(Peer(mediapipe)) if mediapipe is not None else None
+        for name, path in sets.items():
+            photographs = read_photographs(path, split)[:limit]
+            if photographs:
+                ours[name], theirs[name] = _photographs(photographs, networks, peer)
+            else:
+                left_out.append(f"{name}: no picture of the split {split!r}")
+        for path in videos:
+            ours.setdefault("video", {})[path.stem], theirs.setdefault("video", {})[path.stem] = _video(path, networks, peer, limit)
+            if not path.with_suffix(".mediapipe.npz").is_file():
+                left_out.append(f"agreement on {path.name}: no {path.stem}.mediapipe.npz")
+        if videos:
+            ours["jitter"], theirs["jitter"] = _jitter(videos[0], networks, peer, limit)
+            ours["milliseconds"], theirs["milliseconds"] = _milliseconds(videos[0], networks, peer, limit)
+        version = peer.version if peer is not None else None
+    result = {
+        "folder": folder.name, "split": split, "limit": limit, "left_out": left_out, "weights": dict(networks.hashes),
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": _cores()},
+        "mediapipe_version": version, "notes": _notes(version is not None),
+        "palmar": ours, "mediapipe": theirs if version is not None else None,
+    }
+    return _plain(result)
+
+
+def _notes(peer: bool) -> list[str]:
+    notes = [
+        "Keypoints, joints and sides of the labels are MediaPipe's opinion, not truth; boxes are drawn by people.",
+        "Errors are over the longer side of the label's hand box; a hand that was missed has an infinite error, except in the "
+        f"rows 'found only'. Hands are matched one to one; a mean error above {SAME_HAND} of the hand is a miss.",
+        f"Jitter: one photograph {STILL_FRAMES} times with fresh Gaussian noise of {STILL_SIGMA:g} grey levels, RMS about the mean "
+        f"after {STILL_SETTLED} frames; mm of joints from the wrist.",
+        f"Milliseconds: the video fitted into {TIMED_SIZE[0]} x {TIMED_SIZE[1]}, two threads, at most {TIMED_FRAMES} frames, "
+        f"the first {WARM} left out" + (f"; the two trackers take turns of {CHUNK} frames." if peer else "."),
+    ]
+    if peer:
+        notes.append("MediaPipe's agreement with the labels, which it made itself, is 1 by construction (on digits it was shown them "
+                     "three times as large): that column is no measure of its error.")
+    return notes
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: NaN and infinity become None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+# Hands found against labels
+
+def found_of(hands: Hands) -> Found:
+    """Rows of one frame as `Found`."""
+    n = len(hands)
+    if not n or hands.keypoints is None or hands.joints is None:
+        return Found(np.zeros((0, 21, 2)), np.zeros((0, 21, 3)), np.zeros(0, int), np.zeros(0), np.zeros(0, int))
+    return Found(hands.keypoints[..., :2].astype(float), hands.joints.astype(float), hands.side.astype(int),
+                 hands.score.astype(float), hands.track.astype(int))
+
+
+def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"]:
+    """The longer side of the hand's box, pixels."""
+    box = hand_box(keypoints)
+    return (box[..., 2:] - box[..., :2]).max(-1)
+
+
+def match(found: Float[np.ndarray, "n 21 2"], labels: Float[np.ndarray, "m 21 2"]) -> list[tuple[int, int]]:
+    """Which found hand is which label: one to one, least sum of mean errors in hand sizes, none above `SAME_HAND`."""
+    if not len(found) or not len(labels):
+        return []
+    apart = np.linalg.norm(found[:, None] - labels[None], axis=-1).mean(-1) / hand_size(labels)[None]
+    cost = np.where(apart <= SAME_HAND, apart, 1e3)
+    return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(cost), strict=True) if apart[i, j] <= SAME_HAND]
+
+
+def agreement(found: Sequence[Found], labels: Sequence[Found]) -> dict[str, Any]:
+    """Keypoints, sides and joints of pictures against their labels."""
+    error: list[np.ndarray] = []
+    sides: list[bool] = []
+    ours3: list[np.ndarray] = []
+    labels3: list[np.ndarray] = []
+    extra = 0
+    for seen, truth in zip(found, labels, strict=True):
+        pairs = match(seen.keypoints, truth.keypoints)
+        extra += len(seen) - len(pairs)
+        row = np.full((len(truth), 21), np.inf)
+        for i, j in pairs:
+            row[j] = metrics.distances(seen.keypoints[[i]], truth.keypoints[[j]])[0] / hand_size(truth.keypoints[j])
+            sides.append(bool(seen.side[i] == truth.side[j]))
+            if np.isfinite(seen.joints[i]).all() and np.isfinite(truth.joints[j]).all():
+                ours3.append(seen.joints[i])
+                labels3.append(truth.joints[j])
+        error.append(row)
+    every = np.concatenate(error) if error else np.zeros((0, 21))
+    hit = every[np.isfinite(every).all(1)]
+    out: dict[str, Any] = {"pictures": len(found), "hands": len(every), "found": len(hit), "extra_hands": extra}
+    if not len(every):
+        return out
+    out |= {**_curve(every), "found_only": {**_curve(hit), "mean_error": metrics.mean_error(hit), "median_error": _quantile(hit, 0.5)},
+            "groups": {name: {**_curve(every[:, rows]), "mean_error_found": metrics.mean_error(hit[:, rows])}
+                       for name, rows in GROUPS.items()},
+            "side_accuracy": float(np.mean(sides)) if sides else None}
+    if ours3:
+        a, b = np.stack(ours3), np.stack(labels3)
+        out["joints_mm"] = {"hands": len(a), "root_relative": 1e3 * metrics.mpjpe(a, b), "aligned": 1e3 * metrics.pa_mpjpe(a, b)}
+    return out
+
+
+def _curve(error: Float[np.ndarray, "n k"]) -> dict[str, float]:
+    shares = metrics.pck(error, PCK_AT) if len(error) else np.full(len(PCK_AT), np.nan)
+    return {**{f"pck@{at:g}": float(share) for at, share in zip(PCK_AT, shares, strict=True)},
+            f"auc@{AUC_TO:g}": metrics.auc(error, AUC_TO) if len(error) else math.nan}
+
+
+def _quantile(values: np.ndarray, q: float) -> float | None:
+    return float(np.quantile(values, q)) if values.size else None
+
+
+def detection(boxes: Sequence[np.ndarray], scores: Sequence[np.ndarray], true: Sequence[np.ndarray], *,
+              threshold: float = 0.0) -> dict[str, Any]:
+    """Precision and recall from a score on, and AP50 of all boxes; a box is right at an overlap of 0.5."""
+    precision, recall = metrics.evaluate_detections(boxes, scores, true).at(threshold)
+    return {"pictures": len(true), "hands": sum(len(t) for t in true), "precision": precision, "recall": recall,
+            "ap50": metrics.average_precision(boxes, scores, true)}
+
+
+# Photographs
+
+class _Watched:
+    """Networks whose detections are kept. Where the detector's threshold can be lowered, weak ones too: they are kept, not used."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self.hashes = networks.hashes
+        self.threshold = 0.0
+        self.last = Detections.empty()
+
+    @contextlib.contextmanager
+    def low(self) -> Iterator[None]:
+        detector = getattr(self.networks, "_detector", None)
+        if detector is None:
+            yield
+            return
+        self.threshold, detector.threshold = detector.threshold, AP_FROM
+        try:
+            yield
+        finally:
+            detector.threshold = self.threshold
+
+    def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> Detections:
+        self.last = self.networks.detect(image)
+        return self.last[np.flatnonzero(self.last.score >= self.threshold)]
+
+    def landmarks(self, image: np.ndarray, crops: Sequence[Any]) -> Any:
+        return self.networks.landmarks(image, crops)
+
+
+def _photographs(photographs: Sequence[Photograph], networks: Networks, peer: Peer | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of a set of stills: ours, theirs."""
+    watched = _Watched(networks)
+    tracker = Tracker(watched, stills=True)
+    detected: list[Detections] = []
+    ours: list[Found] = []
+    theirs: list[Found] = []
+    images: list[np.ndarray] = []
+    used: list[Photograph] = []
+    clip = read([photo.path for photo in photographs], stills=True)
+    with watched.low():
+        for frame in clip.frames:
+            used.append(photographs[frame.index])
+            ours.append(found_of(tracker.step(frame)))
+            detected.append(watched.last)
+            if peer is not None:
+                images.append(frame.image)
+                if len(images) == CHUNK:
+                    theirs += peer(images, static=True)[0]
+                    images = []
+    if peer is not None and images:
+        theirs += peer(images, static=True)[0]
+    labels = [Found(np.array([o.keypoints for o in p.opinions], float).reshape(-1, 21, 2),
+                    np.array([o.joints for o in p.opinions], float).reshape(-1, 21, 3),
+                    np.array([o.side for o in p.opinions], int), np.array([o.score for o in p.opinions]),
+                    np.full(len(p.opinions), -1)) for p in used]
+    boxed = [i for i, p in enumerate(used) if p.has_boxes]
+    true = [used[i].boxes for i in boxed]
+
+    def of(found: list[Found]) -> dict[str, Any]:
+        out: dict[str, Any] = {"agreement": agreement(found, labels)}
+        if boxed:
+            out["boxes"] = detection([hand_box(found[i].keypoints) if len(found[i]) else np.zeros((0, 4)) for i in boxed],
+                                     [found[i].score for i in boxed], true)
+        return out
+
+    mine = of(ours)
+    if boxed:
+        mine["detector"] = {**detection([detected[i].box for i in boxed], [detected[i].score for i in boxed], true,
+                                        threshold=watched.threshold), "threshold": watched.threshold}
+    return mine, of(theirs) if peer is not None else {}
+
+
+# Video
+
+class _Some:
+    """The first frames of others."""
+
+    def __init__(self, frames: Frames, count: int | None) -> None:
+        self.frames = frames
+        self.source, self.fps, self.names = frames.source, frames.fps, frames.names
+        self._limit = count
+        self.count = frames.count if count is None else min(count, frames.count or count)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for done, frame in enumerate(self.frames, 1):
+            yield frame
+            if done == self._limit:
+                return
+
+
+def _video(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    theirs: list[Found] = []
+    images: list[np.ndarray] = []
+    indices: list[int] = []
+
+    def ask() -> None:
+        if peer is not None and images:
+            theirs.extend(peer(images, static=False, fresh=not theirs)[0])
+            images.clear()
+
+    def observe(frame: Frame, _: Hands) -> None:
+        indices.append(frame.index)
+        if peer is not None:
+            images.append(frame.image)
+            if len(images) == CHUNK:
+                ask()
+
+    clip = read(path)
+    clip = track(clip.replace(frames=_Some(clip.frames, limit)), networks=networks, observe=observe)
+    ask()
+    ours = [found_of(clip.hands.filter(frame=index)) for index in indices]
+    labels = _video_labels(path.with_suffix(".mediapipe.npz"), indices)
+    return of_video(ours, labels), of_video(theirs, labels) if peer is not None else {}
+
+
+def _video_labels(path: Path, indices: Sequence[int]) -> list[Found] | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as data:
+            keypoints, joints, side = (np.asarray(data[name]) for name in ("keypoints", "joints", "side"))
+    except (OSError, ValueError, KeyError) as err:
+        raise PalmarError(f"{path}: expected the arrays keypoints, joints and side ({err}).") from err
+    out = []
+    for index in indices:
+        rows = [index] if index < len(side) and side[index] >= 0 and np.isfinite(keypoints[index]).all() else []
+        out.append(Found(keypoints[rows].astype(float), joints[rows].astype(float), side[rows].astype(int), np.ones(len(rows)),
+                         np.full(len(rows), -1)))
+    return out
+
+
+def of_video(found: Sequence[Found], labels: Sequence[Found] | None) -> dict[str, Any]:
+    """Of a recording of one hand. The right side is that of most labels; the hand of a frame the one of highest score."""
+    best = [int(np.argmax(f.score)) if len(f) else -1 for f in found]
+    seen = [(f, i) for f, i in zip(found, best, strict=True) if i >= 0]
+    out: dict[str, Any] = {"frames": len(found), "with_hand_percent": 100 * len(seen) / len(found) if found else None}
+    votes = Counter(int(side) for f in labels or () for side in f.side)
+    if votes and seen:
+        side = votes.most_common(1)[0][0]
+        out["right_side_percent"] = 100 * float(np.mean([f.side[i] == side for f, i in seen]))
+    tracks = {int(t) for f in found for t in f.track}
+    out["identities"] = len(tracks) if tracks and -1 not in tracks else None
+    if seen:
+        joints = np.stack([f.joints[i] for f, i in seen])
+        joints = joints[np.isfinite(joints).all((1, 2))]
+        out["bone_length_variation_percent"] = 100 * bone_length_variation(joints) if len(joints) > 1 else None
+    if labels is not None:
+        out["agreement"] = agreement(found, labels)
+    return out
+
+
+def bone_length_variation(joints: Float[np.ndarray, "t 21 3"]) -> float:
+    """Standard deviation over mean of each bone's length over time, mean of the 20 bones."""
+    a, b = np.array(BONES).T
+    length = np.linalg.norm(joints[:, a] - joints[:, b], axis=-1)
+    return float((length.std(0) / length.mean(0)).mean())
+
+
+# A still hand
+
+class _Still:
+    """One picture over and over with fresh sensor noise. The same again at each iteration."""
+
+    source, names = "still", None
+    fps: float | None = 30.0
+
+    def __init__(self, image: UInt8[np.ndarray, "h w 3"], count: int | None = STILL_FRAMES) -> None:
+        self.image, self.count = image.astype(np.float32), count
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self.count or 0):
+            noise = np.random.default_rng((SEED, index)).standard_normal(self.image.shape, np.float32)
+            yield Frame(index, index / 30, (self.image + STILL_SIGMA * noise).round().clip(0, 255).astype(np.uint8))
+
+
+def _jitter(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    clip = read(path)
+    indices = list(range(min(clip.frames.count or 1, limit or clip.frames.count or 1)))
+    labels = _video_labels(path.with_suffix(".mediapipe.npz"), indices)
+    good = [i for i, label in zip(indices, labels or (), strict=False) if len(label)]
+    wanted = good[len(good) // 2] if good else len(indices) // 2
+    image, index = None, 0
+    for frame in clip.frames:
+        image, index = frame.image, frame.index
+        if frame.index >= wanted:
+            break
+    if image is None:
+        raise PalmarError(f"{path}: no frame could be read.")
+    still = _Still(image)
+    ours: dict[str, Any] = {"frame": index}
+    for name, smooth in (("smooth", True), ("raw", False)):
+        hands = track(Clip(still), networks=networks, smooth=smooth).hands
+        ours[name] = of_still([found_of(hands.filter(frame=i)) for i in range(STILL_FRAMES)])
+    if peer is None:
+        return ours, {}
+    theirs: list[Found] = []
+    images: list[np.ndarray] = []
+    for frame in still:
+        images.append(frame.image)
+        if len(images) == CHUNK or frame.index == STILL_FRAMES - 1:
+            theirs += peer(images, static=False, fresh=not theirs)[0]
+            images = []
+    return ours, {"frame": index, "smooth": of_still(theirs)}
+
+
+def of_still(found: Sequence[Found]) -> dict[str, Any]:
+    """RMS about the mean of the best hand's keypoints, and of its joints from the wrist, once settled."""
+    hands = [(f, int(np.argmax(f.score))) for f in found[STILL_SETTLED:] if len(f)]
+    out: dict[str, Any] = {"frames": len(found) - STILL_SETTLED, "with_hand": len(hands)}
+    if len(hands) > 1:
+        keypoints, joints = (np.stack([getattr(f, name)[i] for f, i in hands]) for name in ("keypoints", "joints"))
+        out |= {"pixels": metrics.jitter(keypoints), "hand_pixels": float(hand_size(keypoints).mean()),
+                "millimetres": 1e3 * metrics.jitter(joints - joints[:, :1])}
+    return out
+
+
+# Time
+
+def fitted(image: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Resized to fit, its shape kept, on grey."""
+    h, w = image.shape[:2]
+    ratio = min(width / w, height / h)
+    size = (min(width, max(1, round(w * ratio))), min(height, max(1, round(h * ratio))))
+    out = np.full((height, width, 3), 114, np.uint8)
+    x, y = (width - size[0]) // 2, (height - size[1]) // 2
+    out[y:y + size[1], x:x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    return out
+
+
+def _milliseconds(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    images = [fitted(frame.image, *TIMED_SIZE) for frame in _Some(read(path).frames, min(limit or TIMED_FRAMES, TIMED_FRAMES))]
+    frames = iter(ArrayFrames(images, source="timed"))
+    tracker = Tracker(networks)
+    stages: list[tuple[float, float, float, float]] = []
+    theirs: list[float] = []
+    columns = []
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start:start + CHUNK]
+        for _ in chunk:
+            begin = time.perf_counter()
+            columns.append(tracker.columns(next(frames)))
+            whole = time.perf_counter() - begin
+            s = tracker.seconds
+            stages.append((s["detector"], s["landmarker"], s["all"] - s["detector"] - s["landmarker"], whole))
+        if peer is not None:
+            theirs += peer(chunk, static=False, fresh=start == 0)[1].tolist()
+    ms = 1e3 * np.array(stages)
+    warm = WARM if len(ms) > 2 * WARM else 0
+    ms = ms[warm:]
+    ran = ms[ms[:, 0] > 0, 0]
+    ours = {"frames": len(ms), "hands": len(hands_of(columns)), "detect_ran_percent": 100 * len(ran) / len(ms), "detect": _spread(ran),
+            **{name: _spread(ms[:, k]) for name, k in (("landmark", 1), ("rest", 2), ("loop", 3))}}
+    if peer is None:
+        return ours, {}
+    other = np.array(theirs[warm:])
+    ours["times_as_fast"] = float(other.mean() / ms[:, 3].mean())
+    return ours, {"frames": len(other), "loop": _spread(other)}
+
+
+def _spread(ms: np.ndarray) -> dict[str, float | None]:
+    return {"p50": _quantile(ms, 0.5), "p95": _quantile(ms, 0.95), "mean": float(ms.mean()) if ms.size else None}
+
+
+# The table
+
+HEADINGS = {
+    "webcam": "webcam: photographs with boxes drawn by people", "digits": "digits: photographs of signed digits",
+    "video": "video", "jitter": "jitter of a still hand", "milliseconds": "milliseconds a frame",
+}
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """What `measure` gave, as a table to read."""
+    ours, theirs = result["palmar"], result["mediapipe"]
+    columns = ["palmar", *([f"MediaPipe {result['mediapipe_version']}"] if theirs is not None else [])]
+    lines = [f"{result['folder']}, split {result['split']}" + (f", at most {result['limit']} of each" if result["limit"] else "")
+             + f"; {result['machine']['processor']}, {result['machine']['cores']} cores"]
+    for section, heading in HEADINGS.items():
+        if section not in ours:
+            continue
+        left, right = dict(_leaves(ours[section])), dict(_leaves((theirs or {}).get(section) or {}))
+        names = [*left, *(name for name in right if name not in left)]
+        lines += ["", f"{heading:<58}" + "".join(f"{column:>20}" for column in columns)]
+        for name in names:
+            cells = [left.get(name), *([right.get(name)] if theirs is not None else [])]
+            lines.append(f"  {name:<56}" + "".join(f"{_cell(value):>20}" for value in cells))
+    lines += ["", *(f"left out: {text}" for text in result["left_out"]), *result["notes"]]
+    return "\n".join(lines)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}, {key}" if path else str(key))
+    else:
+        yield path.replace("_", " "), value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return str(value)
