@@ -144,7 +144,7 @@ def test_workers_give_the_same_bytes(tmp_path):
 
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path):
     """A process of its own, killed without warning once it has a checkpoint, then gone on with here."""
-    train(Line, squares, slowly := numbers, replace(SIX, steps=40), tmp_path / "a", quiet=True)
+    train(Line, squares, slowly := numbers, replace(SIX, steps=40), tmp_path / "a", quiet=True, threads=1)
     code = (
         "import runpy, sys, time, pathlib\n"
         "t = runpy.run_path(sys.argv[1])\n"
@@ -152,7 +152,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path):
         "    time.sleep(0.02)\n"
         "    return t['numbers'](step)\n"
         "t['train'](t['Line'], t['squares'], slowly, t['replace'](t['SIX'], steps=40), pathlib.Path(sys.argv[2]),\n"
-        "           checkpoint_minutes=0.0, quiet=True)\n"
+        "           checkpoint_minutes=0.0, quiet=True, threads=1)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code, __file__, str(tmp_path / "b")])
     deadline = time.monotonic() + 60
@@ -161,7 +161,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert 5 <= _step(tmp_path / "b") < 40
-    train(Line, squares, slowly, replace(SIX, steps=40), tmp_path / "b", quiet=True)
+    train(Line, squares, slowly, replace(SIX, steps=40), tmp_path / "b", quiet=True, threads=1)
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 

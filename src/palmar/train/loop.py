@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -274,9 +275,6 @@ class _Numbered(Dataset):
 
 
 def _quiet_worker(_: int) -> None:
-    torch.set_num_threads(1)
-    import cv2
-
     cv2.setNumThreads(1)
 
 
@@ -285,14 +283,18 @@ def _stream(
 ) -> Iterator[dict[str, Tensor]]:
     """The numbered batches in order, as tensors on the device. Floats become float32."""
     if workers:
+        # OpenCV's threads end before the fork: a child that inherits a pool without its threads waits for them for ever,
+        # also where it only wants to close it.
+        cv2.setNumThreads(1)
+        start = "fork" if sys.platform.startswith("linux") else "spawn"
         source: Any = DataLoader(
             _Numbered(batches),
             batch_size=None,
             sampler=numbers,  # type: ignore[arg-type]
             num_workers=workers,
-            worker_init_fn=_quiet_worker,
+            worker_init_fn=None if start == "fork" else _quiet_worker,
             pin_memory=device.type == "cuda",
-            multiprocessing_context="fork" if sys.platform.startswith("linux") else "spawn",
+            multiprocessing_context=start,
         )
     else:
         source = map(batches, numbers)
