@@ -38,13 +38,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="belongs to the plain run"))
 
 
-TINY_HAND = np.stack([64 + 28 * np.sin(2.5 * np.arange(21)), 100 - 3.6 * np.arange(21)], -1).astype(np.float32)
-"""Keypoints, crop pixels, that the tiny landmarker answers for every crop."""
-
-
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for `palmar track --weights`: a hand where a picture is brightest, always with the same keypoints."""
+    """A folder for `palmar track --weights`: a hand where a picture is bright, always in the same pose."""
     folder = tmp_path_factory.mktemp("tiny-weights")
     for name, data in (("detector", _tiny_detector()), ("landmarker", _tiny_landmarker())):
         (folder / f"{name}.onnx").write_bytes(data)
@@ -73,17 +69,36 @@ def _tiny_detector() -> bytes:
 
 
 def _tiny_landmarker() -> bytes:
-    """The same right hand in every crop."""
-    fixed: dict[str, Any] = {
-        "keypoints": TINY_HAND, "sigma": np.full(21, 2.0), "presence": 0.99, "side": 0.95,
-        "rotations": np.tile(np.eye(3), (16, 1, 1)), "shape": np.zeros(10),
-    }  # fmt: skip
+    """The same right hand in every crop, around what is bright in it: at rest, fingers up, palm to the camera, far away."""
+    from palmar.hand import HandModel
+
+    rotations = np.tile(np.eye(3), (16, 1, 1))
+    rotations[0] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    joints = HandModel.default().shaped(np.zeros(10)).posed(rotations).joints()[:, :2]
+    middle, longer = (joints.min(0) + joints.max(0)) / 2, np.ptp(joints, axis=0).max()
+    fixed: dict[str, Any] = {"sigma": np.full(21, 2.0), "side": 0.95, "rotations": rotations, "shape": np.zeros(10)}
     steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
         ("Cast", ["image"], "float", {"to": 1}),
-        ("ReduceMean", ["float"], "mean", {"axes": [1, 2, 3], "keepdims": 0}),
-        ("Mul", ["mean", "nothing"], "zero", {}),
+        ("ReduceMean", ["float"], "light", {"axes": [3], "keepdims": 0}),
+        ("Sub", ["light", "dark"], "above", {}),
+        ("Relu", ["above"], "glow", {}),
+        ("ReduceMax", ["glow"], "peak", {"axes": [1, 2], "keepdims": 0}),
+        ("Div", ["peak", "most"], "presence", {}),
+        ("ReduceMean", ["glow"], "mean", {"axes": [1, 2], "keepdims": 1}),
+        ("Add", ["mean", "little"], "mass", {}),
+        ("Unsqueeze", ["glow", "last"], "glows", {}),
+        ("Mul", ["glows", "places"], "moments", {}),
+        ("ReduceMean", ["moments"], "moment", {"axes": [1, 2], "keepdims": 0}),
+        ("Unsqueeze", ["moment", "second"], "moment3", {}),
+        ("Div", ["moment3", "mass"], "centre", {}),
+        ("Add", ["centre", "hand"], "keypoints", {}),
+        ("Mul", ["peak", "nothing"], "zero", {}),
     ]
-    values: dict[str, Any] = {"nothing": 0.0}
+    places = np.stack(np.meshgrid(np.arange(128.0), np.arange(128.0)), -1)
+    values: dict[str, Any] = {
+        "dark": 100.0, "most": 156.0, "little": 1e-6, "nothing": 0.0, "places": places[None], "second": np.array([1]),
+        "last": np.array([3]), "hand": (joints - middle)[None] * (128 / 1.6 / longer),
+    }  # fmt: skip
     for name, value in fixed.items():
         values[f"{name}_value"] = np.asarray(value)[None]
         values[f"{name}_axes"] = np.arange(1, np.ndim(value) + 1)
@@ -91,7 +106,8 @@ def _tiny_landmarker() -> bytes:
             ("Unsqueeze", ["zero", f"{name}_axes"], f"{name}_zero", {}),
             ("Add", [f"{name}_zero", f"{name}_value"], name, {}),
         ]
-    return _onnx(steps, values, {name: np.ndim(value) + 1 for name, value in fixed.items()})
+    axes = {name: np.ndim(value) + 1 for name, value in fixed.items()}
+    return _onnx(steps, values, {"keypoints": 3, "presence": 1, **axes})
 
 
 def _onnx(

@@ -12,6 +12,7 @@ import tyro
 from tyro.extras import subcommand_cli_from_dict
 
 from palmar.cli.bench import Bench
+from palmar.cli.demo import Demo
 from palmar.cli.export import Export
 from palmar.cli.licenses import Licenses
 from palmar.cli.synth import Synth
@@ -28,6 +29,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, type[Command]] = {
     "track": Track,
+    "demo": Demo,
     "synth": Synth,
     "train": Train,
     "export": Export,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 BAR = 24
@@ -21,6 +23,19 @@ def say(kind: str, what: object) -> None:
 def note(what: str) -> None:
     """`palmar: what` as one line on stderr."""
     print(f"palmar: {what}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Without OpenCV's own messages: what matters of them comes as a PalmarError."""
+    from cv2.utils import logging
+
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
 
 
 class Progress:

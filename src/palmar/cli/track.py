@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from palmar.cli.talk import Progress, note
+from palmar.cli.talk import Progress, note, quiet_opencv
 from palmar.errors import PalmarError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Track:
         out = self.out or beside(source)
         camera = None if self.camera is None else read_camera(self.camera)
         clip = read(source, stills=self.stills, camera=camera, fov=self.fov, mirrored=self.mirrored)
-        with Result(out, overlay=self.video, overwrite=self.overwrite) as result:
+        with quiet_opencv(), Result(out, overlay=self.video, overwrite=self.overwrite) as result:
             networks = OnnxNetworks(self.weights, device=self.device)
 
             def live(frame: Frame, hands: Hands) -> None:
