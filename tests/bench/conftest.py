@@ -12,8 +12,11 @@ import pytest
 @pytest.fixture(scope="session")
 def worlds():
     """The module of `tests/tracking/conftest.py`: a world with known truth."""
-    spec = importlib.util.spec_from_file_location("tracking_worlds", Path(__file__).parents[1] / "tracking" / "conftest.py")
-    assert spec is not None and spec.loader is not None
+    spec = importlib.util.spec_from_file_location(
+        "tracking_worlds", Path(__file__).parents[1] / "tracking" / "conftest.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

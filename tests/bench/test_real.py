@@ -18,14 +18,19 @@ from palmar.media import write_image, write_video
 
 def hand(shift: float = 0.0, side: int = 1, score: float = 1.0, size: float = 100.0, track: int = -1) -> Found:
     """21 points on a diagonal; the box's longer side is `size`."""
-    line = np.linspace(0, size / 1.12, 21)                                # the box is widened by 0.06 on each side
-    points = np.stack([line, line], -1) + [shift, 0.0]
+    line = np.linspace(0, size / 1.12, 21)  # the box is widened by 0.06 on each side
+    points = np.stack([line + shift, line], -1)
     joints = np.stack([line, line, line], -1) / 1000
     return Found(points[None], joints[None], np.array([side]), np.array([score]), np.array([track]))
 
 
 def both(a: Found, b: Found) -> Found:
-    return Found(*(np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("keypoints", "joints", "side", "score", "track")))
+    return Found(
+        *(
+            np.concatenate([getattr(a, name), getattr(b, name)])
+            for name in ("keypoints", "joints", "side", "score", "track")
+        )
+    )
 
 
 NONE = real.found_of(real.Hands.empty())
@@ -51,7 +56,8 @@ def test_groups_tell_joints_apart() -> None:
     label, off = hand(), hand()
     off.keypoints[0, [4, 8, 12, 16, 20]] += [40.0, 0]
     groups = real.agreement([off], [label])["groups"]
-    assert groups["tip"]["mean_error_found"] == pytest.approx(0.4) and groups["tip"]["pck@0.2"] == 0
+    assert groups["tip"]["mean_error_found"] == pytest.approx(0.4)
+    assert groups["tip"]["pck@0.2"] == 0
     assert all(groups[name]["mean_error_found"] == 0 for name in ("wrist", "MCP", "PIP", "DIP"))
     assert sorted(j for rows in real.GROUPS.values() for j in rows) == list(range(21))
 
@@ -79,23 +85,29 @@ def test_detection_by_hand() -> None:
 def test_video_by_hand() -> None:
     labels = [hand(), hand(), hand(side=0), hand()]
     got = real.of_video([hand(track=0), hand(side=0, track=0), hand(track=3), NONE], labels)
-    assert got["with_hand_percent"] == 75 and got["right_side_percent"] == pytest.approx(200 / 3)
-    assert got["identities"] == 2 and got["bone_length_variation_percent"] == pytest.approx(0, abs=1e-9)
+    assert got["with_hand_percent"] == 75
+    assert got["right_side_percent"] == pytest.approx(200 / 3)
+    assert got["identities"] == 2
+    assert got["bone_length_variation_percent"] == pytest.approx(0, abs=1e-9)
     grown = np.stack([hand().joints[0], 3 * hand().joints[0]])
-    assert real.bone_length_variation(grown) == pytest.approx(0.5)        # lengths 1 and 3: deviation 1, mean 2
+    assert real.bone_length_variation(grown) == pytest.approx(0.5)  # lengths 1 and 3: deviation 1, mean 2
 
 
 def test_still_by_hand() -> None:
     found = [hand(999)] * real.STILL_SETTLED + [hand(2.0 * (i % 2)) for i in range(20)]
     got = real.of_still(found)
-    assert got["pixels"] == pytest.approx(1) and got["millimetres"] == pytest.approx(0, abs=1e-9)
-    assert got["hand_pixels"] == pytest.approx(100) and got["with_hand"] == 20
+    assert got["pixels"] == pytest.approx(1)
+    assert got["millimetres"] == pytest.approx(0, abs=1e-9)
+    assert got["hand_pixels"] == pytest.approx(100)
+    assert got["with_hand"] == 20
 
 
 def test_fitted_keeps_the_shape() -> None:
     wide = real.fitted(np.full((90, 160, 3), 200, np.uint8), 64, 48)
     assert wide.shape == (48, 64, 3)
-    assert (wide[6:42] == 200).all() and (wide[:6] == 114).all() and (wide[42:] == 114).all()
+    assert (wide[6:42] == 200).all()
+    assert (wide[:6] == 114).all()
+    assert (wide[42:] == 114).all()
 
 
 class Oracle:
@@ -113,7 +125,7 @@ class Oracle:
 
 @pytest.fixture
 def oracle(worlds):
-    return Oracle(worlds.World([worlds.Actor(1, lambda t: (0.0, 0.0, 0.5))], width=640, height=480))
+    return Oracle(worlds.World([worlds.Actor(1, lambda t: (0.0, 0.0, 0.5))], width=160, height=120))
 
 
 @pytest.fixture
@@ -124,15 +136,26 @@ def folder(tmp_path, oracle) -> Path:
     out = tmp_path / "real"
     (out / "webcam").mkdir(parents=True)
     (out / "video").mkdir()
-    entries = [{"image": "a.png", "split": "evaluate", "hands": [{"box": hand_box(truth.keypoints).tolist()}], "mediapipe": [label]},
-               {"image": "b.png", "split": "evaluate", "hands": [], "mediapipe": []},
-               {"image": "a.png", "split": "adapt", "hands": [], "mediapipe": []}]
+    entries = [
+        {
+            "image": "a.png",
+            "split": "evaluate",
+            "hands": [{"box": hand_box(truth.keypoints).tolist()}],
+            "mediapipe": [label],
+        },
+        {"image": "b.png", "split": "evaluate", "hands": [], "mediapipe": []},
+        {"image": "a.png", "split": "adapt", "hands": [], "mediapipe": []},
+    ]
     for name in ("a.png", "b.png"):
-        write_image(out / "webcam" / name, np.full((480, 640, 3), 90, np.uint8))
+        write_image(out / "webcam" / name, np.full((120, 160, 3), 90, np.uint8))
     (out / "webcam" / "labels.json").write_text(json.dumps(entries))
-    write_video(out / "video" / "one.mp4", [np.full((480, 640, 3), 90, np.uint8)] * 12)
-    np.savez(out / "video" / "one.mediapipe.npz", keypoints=np.repeat(truth.keypoints[None], 12, 0),
-             joints=np.repeat(truth.joints[None], 12, 0), side=np.r_[-1, np.ones(11, int)])
+    write_video(out / "video" / "one.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 12)
+    np.savez(
+        out / "video" / "one.mediapipe.npz",
+        keypoints=np.repeat(truth.keypoints[None], 12, 0),
+        joints=np.repeat(truth.joints[None], 12, 0),
+        side=np.r_[-1, np.ones(11, int)],
+    )
     return out
 
 
@@ -140,29 +163,43 @@ def test_measure_and_render(folder, oracle, fake_mediapipe) -> None:
     result = real.measure(folder, mediapipe=fake_mediapipe, networks=oracle)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     webcam, video = result["palmar"]["webcam"], result["palmar"]["video"]["one"]
-    assert webcam["detector"]["recall"] == 1 and webcam["detector"]["precision"] == 0.5          # it sees one in b.png too
-    assert webcam["detector"]["ap50"] == 1 and webcam["detector"]["hands"] == 1
-    assert webcam["agreement"]["auc@0.3"] == pytest.approx(1, abs=0.01) and webcam["agreement"]["extra_hands"] == 1
+    assert webcam["detector"]["recall"] == 1
+    assert webcam["detector"]["precision"] == 0.5
+    assert webcam["detector"]["ap50"] == 1
+    assert webcam["detector"]["hands"] == 1
+    assert webcam["agreement"]["auc@0.3"] == pytest.approx(1, abs=0.01)
+    assert webcam["agreement"]["extra_hands"] == 1
     assert webcam["agreement"]["joints_mm"]["root_relative"] == pytest.approx(0, abs=0.1)
-    assert video["frames"] == 12 and video["with_hand_percent"] == 100 and video["identities"] == 1
-    assert video["right_side_percent"] == 100 and video["agreement"]["hands"] == 11
+    assert video["frames"] == 12
+    assert video["with_hand_percent"] == 100
+    assert video["identities"] == 1
+    assert video["right_side_percent"] == 100
+    assert video["agreement"]["hands"] == 11
     assert video["agreement"]["joints_mm"]["aligned"] == pytest.approx(0, abs=0.1)
     assert result["palmar"]["jitter"]["smooth"]["pixels"] < 0.01
     times = result["palmar"]["milliseconds"]
-    assert times["frames"] == 12 and times["loop"]["p95"] >= times["loop"]["p50"] > 0 and times["times_as_fast"] > 0
+    assert times["frames"] == 12
+    assert times["loop"]["p95"] >= times["loop"]["p50"] > 0
+    assert times["times_as_fast"] > 0
     theirs = result["mediapipe"]
-    assert theirs["webcam"]["boxes"]["hands"] == 1 and theirs["video"]["one"]["right_side_percent"] == 100
-    assert theirs["milliseconds"]["frames"] == 12 and result["mediapipe_version"] == "0.0-fake"
+    assert theirs["webcam"]["boxes"]["hands"] == 1
+    assert theirs["video"]["one"]["right_side_percent"] == 100
+    assert theirs["milliseconds"]["frames"] == 12
+    assert result["mediapipe_version"] == "0.0-fake"
     assert [text.split(":")[0] for text in result["left_out"]] == ["digits"]
     table = real.render(result)
-    assert "1 by construction" in table and "MediaPipe 0.0-fake" in table and "digits: no digits/labels.json" in table
+    assert "1 by construction" in table
+    assert "MediaPipe 0.0-fake" in table
+    assert "digits: no digits/labels.json" in table
     assert all(word in table for word in ("ap50", "auc@0.3", "with hand percent", "loop, p95"))
 
 
 def test_limit_and_no_peer(folder, oracle) -> None:
     result = real.measure(folder, networks=oracle, limit=5)
-    assert result["mediapipe"] is None and result["palmar"]["video"]["one"]["frames"] == 5
-    assert "by construction" not in real.render(result) and "MediaPipe 0" not in real.render(result)
+    assert result["mediapipe"] is None
+    assert result["palmar"]["video"]["one"]["frames"] == 5
+    assert "by construction" not in real.render(result)
+    assert "MediaPipe 0" not in real.render(result)
 
 
 def test_nothing_to_measure(tmp_path, oracle) -> None:
@@ -174,9 +211,14 @@ def test_peer(fake_mediapipe) -> None:
     with Peer(fake_mediapipe) as peer:
         found, ms = peer([np.full((40, 80, 3), 9, np.uint8), np.zeros((20, 20, 3), np.uint8)], static=True)
         files = list(peer.folder.glob("*.np*"))
-    assert [len(f) for f in found] == [1, 0] and len(ms) == 2 and (ms > 0).all() and not files
-    assert found[0].keypoints[0, 20].tolist() == pytest.approx([40, 20]) and found[0].side.tolist() == [1]
-    assert found[0].joints[0, 20, 0] == pytest.approx(0.2) and math.isclose(found[0].score[0], 0.75)
+    assert [len(f) for f in found] == [1, 0]
+    assert len(ms) == 2
+    assert (ms > 0).all()
+    assert not files
+    assert found[0].keypoints[0, 20].tolist() == pytest.approx([40, 20])
+    assert found[0].side.tolist() == [1]
+    assert found[0].joints[0, 20, 0] == pytest.approx(0.2)
+    assert math.isclose(found[0].score[0], 0.75)
     assert not peer.folder.exists()
 
 

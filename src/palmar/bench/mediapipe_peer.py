@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -52,8 +53,13 @@ class Peer:
         self.folder = Path(self._folder.name)
         self._said = (self.folder / "stderr.txt").open("w+", encoding="utf-8", errors="replace")
         try:
-            self._process = subprocess.Popen([str(self.python), str(self.script)], stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE, stderr=self._said, text=True)
+            self._process = subprocess.Popen(
+                [str(self.python), str(self.script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                text=True,
+            )
         except OSError as err:
             self._said.close()
             self._folder.cleanup()
@@ -66,11 +72,10 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -80,8 +85,9 @@ class Peer:
         self._said.close()
         self._folder.cleanup()
 
-    def __call__(self, images: Sequence[UInt8[np.ndarray, "h w 3"]], *, static: bool,
-                 fresh: bool = False) -> tuple[list[Found], Float[np.ndarray, " t"]]:
+    def __call__(
+        self, images: Sequence[UInt8[np.ndarray, "h w 3"]], *, static: bool, fresh: bool = False
+    ) -> tuple[list[Found], Float[np.ndarray, " t"]]:
         """The hands of each picture, and the milliseconds each took.
 
         static: unrelated pictures, else the next frames of a video; fresh: the first frames of another video.
@@ -97,7 +103,7 @@ class Peer:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass                                                          # the answer says why
+            pass  # the answer says why
         self._answer()
         with np.load(out) as got:
             columns = {name: got[name] for name in ("frame", "keypoints", "joints", "side", "score", "ms")}
@@ -108,8 +114,15 @@ class Peer:
         found = []
         for i in range(len(images)):
             rows = columns["frame"] == i
-            found.append(Found(columns["keypoints"][rows], columns["joints"][rows], columns["side"][rows],
-                               columns["score"][rows], np.full(int(rows.sum()), -1)))
+            found.append(
+                Found(
+                    columns["keypoints"][rows],
+                    columns["joints"][rows],
+                    columns["side"][rows],
+                    columns["score"][rows],
+                    np.full(int(rows.sum()), -1),
+                )
+            )
         return found, columns["ms"]
 
     def _answer(self) -> dict[str, Any]:
@@ -122,6 +135,8 @@ class Peer:
         if not isinstance(answer, dict):
             self._said.flush()
             said = (self.folder / "stderr.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise PalmarError(f"{self.python}: MediaPipe's process ended or did not answer as agreed; it said: "
-                              f"{said[-1] if said else line.strip() or 'nothing'}.")
+            raise PalmarError(
+                f"{self.python}: MediaPipe's process ended or did not answer as agreed; it said: "
+                f"{said[-1] if said else line.strip() or 'nothing'}."
+            )
         return answer

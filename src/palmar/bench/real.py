@@ -1,8 +1,9 @@
 """The tracker measured on a folder of real recordings, beside MediaPipe where it is given: `measure`, `render`.
 
 The folder holds, each if it likes, `webcam/` and `digits/` (see `palmar.data.photographs`) and `video/NAME.mp4` with
-`NAME.mediapipe.npz` beside it (keypoints [t, 21, 2] px, joints [t, 21, 3] m, side [t]: 0, 1, or -1 where no hand is). Only boxes
-are drawn by people; keypoints, joints and sides there are MediaPipe's opinion, so what is measured against them is agreement.
+`NAME.mediapipe.npz` beside it (keypoints [t, 21, 2] px, joints [t, 21, 3] m, side [t]: 0, 1, or -1 where no hand is).
+Only boxes are drawn by people; keypoints, joints and sides there are MediaPipe's opinion, so what is measured against
+them is agreement.
 """
 
 from __future__ import annotations
@@ -41,20 +42,30 @@ SAME_HAND = 0.5
 AP_FROM = 0.05
 """Average precision counts detections from this score on, where the detector's threshold can be lowered."""
 GROUPS: Mapping[str, tuple[int, ...]] = {
-    "wrist": (0,), "MCP": (1, 5, 9, 13, 17), "PIP": (2, 6, 10, 14, 18), "DIP": (3, 7, 11, 15, 19), "tip": (4, 8, 12, 16, 20),
+    "wrist": (0,),
+    "MCP": (1, 5, 9, 13, 17),
+    "PIP": (2, 6, 10, 14, 18),
+    "DIP": (3, 7, 11, 15, 19),
+    "tip": (4, 8, 12, 16, 20),
 }
 """The thumb's CMC, MCP and IP count as MCP, PIP and DIP."""
 STILL_FRAMES, STILL_SIGMA, STILL_SETTLED, SEED = 60, 3.0, 10, 7
 TIMED_FRAMES, TIMED_SIZE, CHUNK, WARM = 300, (640, 480), 30, 10
 
 
-def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = None, split: str = "evaluate",
-            networks: Networks | None = None) -> dict[str, Any]:
+def measure(
+    folder: Path,
+    *,
+    mediapipe: Path | None = None,
+    limit: int | None = None,
+    split: str = "evaluate",
+    networks: Networks | None = None,
+) -> dict[str, Any]:
     """All figures of a folder, JSON values only; None where a figure has nothing to be taken from.
 
-    mediapipe: the Python of an environment with MediaPipe 0.10.21, which then gets the same frames. limit: at most so many
-    pictures of each set and frames of each video. split: of the labelled photographs. networks: others than the package's;
-    those run with two threads.
+    mediapipe: the Python of an environment with MediaPipe 0.10.21, which then gets the same frames. limit: at most so
+    many pictures of each set and frames of each video. split: of the labelled photographs. networks: others than the
+    package's; those run with two threads.
     Raises PalmarError where the folder holds nothing to measure on, and where MediaPipe does not run.
     """
     folder = Path(folder)
@@ -66,7 +77,9 @@ def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = 
     if not videos:
         left_out.append("video, jitter, milliseconds: no video/*.mp4")
     if not videos and not sets:
-        raise PalmarError(f"{folder}: nothing to measure on; expected webcam/labels.json, digits/labels.json or video/*.mp4 in it.")
+        raise PalmarError(
+            f"{folder}: nothing to measure on; expected webcam/labels.json, digits/labels.json or video/*.mp4 in it."
+        )
     networks = networks or OnnxNetworks(threads=2)
     ours: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
@@ -79,7 +92,9 @@ def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = 
             else:
                 left_out.append(f"{name}: no picture of the split {split!r}")
         for path in videos:
-            ours.setdefault("video", {})[path.stem], theirs.setdefault("video", {})[path.stem] = _video(path, networks, peer, limit)
+            ours.setdefault("video", {})[path.stem], theirs.setdefault("video", {})[path.stem] = _video(
+                path, networks, peer, limit
+            )
             if not path.with_suffix(".mediapipe.npz").is_file():
                 left_out.append(f"agreement on {path.name}: no {path.stem}.mediapipe.npz")
         if videos:
@@ -87,10 +102,16 @@ def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = 
             ours["milliseconds"], theirs["milliseconds"] = _milliseconds(videos[0], networks, peer, limit)
         version = peer.version if peer is not None else None
     result = {
-        "folder": folder.name, "split": split, "limit": limit, "left_out": left_out, "weights": dict(networks.hashes),
+        "folder": folder.name,
+        "split": split,
+        "limit": limit,
+        "left_out": left_out,
+        "weights": dict(networks.hashes),
         "machine": {"processor": platform.processor() or platform.machine(), "cores": _cores()},
-        "mediapipe_version": version, "notes": _notes(version is not None),
-        "palmar": ours, "mediapipe": theirs if version is not None else None,
+        "mediapipe_version": version,
+        "notes": _notes(version is not None),
+        "palmar": ours,
+        "mediapipe": theirs if version is not None else None,
     }
     return _plain(result)
 
@@ -98,16 +119,19 @@ def measure(folder: Path, *, mediapipe: Path | None = None, limit: int | None = 
 def _notes(peer: bool) -> list[str]:
     notes = [
         "Keypoints, joints and sides of the labels are MediaPipe's opinion, not truth; boxes are drawn by people.",
-        "Errors are over the longer side of the label's hand box; a hand that was missed has an infinite error, except in the "
-        f"rows 'found only'. Hands are matched one to one; a mean error above {SAME_HAND} of the hand is a miss.",
-        f"Jitter: one photograph {STILL_FRAMES} times with fresh Gaussian noise of {STILL_SIGMA:g} grey levels, RMS about the mean "
-        f"after {STILL_SETTLED} frames; mm of joints from the wrist.",
-        f"Milliseconds: the video fitted into {TIMED_SIZE[0]} x {TIMED_SIZE[1]}, two threads, at most {TIMED_FRAMES} frames, "
-        f"the first {WARM} left out" + (f"; the two trackers take turns of {CHUNK} frames." if peer else "."),
+        "Errors are over the longer side of the label's hand box; a hand that was missed has an infinite error, "
+        f"except in the rows 'found only'. Hands are matched one to one; a mean error above {SAME_HAND} of the hand "
+        "is a miss.",
+        f"Jitter: one photograph {STILL_FRAMES} times with fresh Gaussian noise of {STILL_SIGMA:g} grey levels, RMS "
+        f"about the mean after {STILL_SETTLED} frames; mm of joints from the wrist.",
+        f"Milliseconds: the video fitted into {TIMED_SIZE[0]} x {TIMED_SIZE[1]}, two threads, at most {TIMED_FRAMES} "
+        f"frames, the first {WARM} left out" + (f"; the two trackers take turns of {CHUNK} frames." if peer else "."),
     ]
     if peer:
-        notes.append("MediaPipe's agreement with the labels, which it made itself, is 1 by construction (on digits it was shown them "
-                     "three times as large): that column is no measure of its error.")
+        notes.append(
+            "MediaPipe's agreement with the labels, which it made itself, is 1 by construction (on digits it was "
+            "shown them three times as large): that column is no measure of its error."
+        )
     return notes
 
 
@@ -132,13 +156,19 @@ def _plain(value: Any) -> Any:
 
 # Hands found against labels
 
+
 def found_of(hands: Hands) -> Found:
     """Rows of one frame as `Found`."""
     n = len(hands)
     if not n or hands.keypoints is None or hands.joints is None:
         return Found(np.zeros((0, 21, 2)), np.zeros((0, 21, 3)), np.zeros(0, int), np.zeros(0), np.zeros(0, int))
-    return Found(hands.keypoints[..., :2].astype(float), hands.joints.astype(float), hands.side.astype(int),
-                 hands.score.astype(float), hands.track.astype(int))
+    return Found(
+        hands.keypoints[..., :2].astype(float),
+        hands.joints.astype(float),
+        hands.side.astype(int),
+        hands.score.astype(float),
+        hands.track.astype(int),
+    )
 
 
 def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"]:
@@ -179,38 +209,57 @@ def agreement(found: Sequence[Found], labels: Sequence[Found]) -> dict[str, Any]
     out: dict[str, Any] = {"pictures": len(found), "hands": len(every), "found": len(hit), "extra_hands": extra}
     if not len(every):
         return out
-    out |= {**_curve(every), "found_only": {**_curve(hit), "mean_error": metrics.mean_error(hit), "median_error": _quantile(hit, 0.5)},
-            "groups": {name: {**_curve(every[:, rows]), "mean_error_found": metrics.mean_error(hit[:, rows])}
-                       for name, rows in GROUPS.items()},
-            "side_accuracy": float(np.mean(sides)) if sides else None}
+    out |= {
+        **_curve(every),
+        "found_only": {**_curve(hit), "mean_error": metrics.mean_error(hit), "median_error": _quantile(hit, 0.5)},
+        "groups": {
+            name: {**_curve(every[:, rows]), "mean_error_found": metrics.mean_error(hit[:, rows])}
+            for name, rows in GROUPS.items()
+        },
+        "side_accuracy": float(np.mean(sides)) if sides else None,
+    }
     if ours3:
         a, b = np.stack(ours3), np.stack(labels3)
-        out["joints_mm"] = {"hands": len(a), "root_relative": 1e3 * metrics.mpjpe(a, b), "aligned": 1e3 * metrics.pa_mpjpe(a, b)}
+        out["joints_mm"] = {
+            "hands": len(a),
+            "root_relative": 1e3 * metrics.mpjpe(a, b),
+            "aligned": 1e3 * metrics.pa_mpjpe(a, b),
+        }
     return out
 
 
 def _curve(error: Float[np.ndarray, "n k"]) -> dict[str, float]:
     shares = metrics.pck(error, PCK_AT) if len(error) else np.full(len(PCK_AT), np.nan)
-    return {**{f"pck@{at:g}": float(share) for at, share in zip(PCK_AT, shares, strict=True)},
-            f"auc@{AUC_TO:g}": metrics.auc(error, AUC_TO) if len(error) else math.nan}
+    return {
+        **{f"pck@{at:g}": float(share) for at, share in zip(PCK_AT, shares, strict=True)},
+        f"auc@{AUC_TO:g}": metrics.auc(error, AUC_TO) if len(error) else math.nan,
+    }
 
 
 def _quantile(values: np.ndarray, q: float) -> float | None:
     return float(np.quantile(values, q)) if values.size else None
 
 
-def detection(boxes: Sequence[np.ndarray], scores: Sequence[np.ndarray], true: Sequence[np.ndarray], *,
-              threshold: float = 0.0) -> dict[str, Any]:
+def detection(
+    boxes: Sequence[np.ndarray], scores: Sequence[np.ndarray], true: Sequence[np.ndarray], *, threshold: float = 0.0
+) -> dict[str, Any]:
     """Precision and recall from a score on, and AP50 of all boxes; a box is right at an overlap of 0.5."""
     precision, recall = metrics.evaluate_detections(boxes, scores, true).at(threshold)
-    return {"pictures": len(true), "hands": sum(len(t) for t in true), "precision": precision, "recall": recall,
-            "ap50": metrics.average_precision(boxes, scores, true)}
+    return {
+        "pictures": len(true),
+        "hands": sum(len(t) for t in true),
+        "precision": precision,
+        "recall": recall,
+        "ap50": metrics.average_precision(boxes, scores, true),
+    }
 
 
 # Photographs
 
+
 class _Watched:
-    """Networks whose detections are kept. Where the detector's threshold can be lowered, weak ones too: they are kept, not used."""
+    """Networks whose detections are kept. Where the detector's threshold can be lowered, weak ones are kept too, but
+    not used."""
 
     def __init__(self, networks: Networks) -> None:
         self.networks = networks
@@ -238,7 +287,9 @@ class _Watched:
         return self.networks.landmarks(image, crops)
 
 
-def _photographs(photographs: Sequence[Photograph], networks: Networks, peer: Peer | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _photographs(
+    photographs: Sequence[Photograph], networks: Networks, peer: Peer | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of a set of stills: ours, theirs."""
     watched = _Watched(networks)
     tracker = Tracker(watched, stills=True)
@@ -260,28 +311,42 @@ def _photographs(photographs: Sequence[Photograph], networks: Networks, peer: Pe
                     images = []
     if peer is not None and images:
         theirs += peer(images, static=True)[0]
-    labels = [Found(np.array([o.keypoints for o in p.opinions], float).reshape(-1, 21, 2),
-                    np.array([o.joints for o in p.opinions], float).reshape(-1, 21, 3),
-                    np.array([o.side for o in p.opinions], int), np.array([o.score for o in p.opinions]),
-                    np.full(len(p.opinions), -1)) for p in used]
+    labels = [
+        Found(
+            np.array([o.keypoints for o in p.opinions], float).reshape(-1, 21, 2),
+            np.array([o.joints for o in p.opinions], float).reshape(-1, 21, 3),
+            np.array([o.side for o in p.opinions], int),
+            np.array([o.score for o in p.opinions]),
+            np.full(len(p.opinions), -1),
+        )
+        for p in used
+    ]
     boxed = [i for i, p in enumerate(used) if p.has_boxes]
     true = [used[i].boxes for i in boxed]
 
     def of(found: list[Found]) -> dict[str, Any]:
         out: dict[str, Any] = {"agreement": agreement(found, labels)}
         if boxed:
-            out["boxes"] = detection([hand_box(found[i].keypoints) if len(found[i]) else np.zeros((0, 4)) for i in boxed],
-                                     [found[i].score for i in boxed], true)
+            out["boxes"] = detection(
+                [hand_box(found[i].keypoints) if len(found[i]) else np.zeros((0, 4)) for i in boxed],
+                [found[i].score for i in boxed],
+                true,
+            )
         return out
 
     mine = of(ours)
     if boxed:
-        mine["detector"] = {**detection([detected[i].box for i in boxed], [detected[i].score for i in boxed], true,
-                                        threshold=watched.threshold), "threshold": watched.threshold}
+        mine["detector"] = {
+            **detection(
+                [detected[i].box for i in boxed], [detected[i].score for i in boxed], true, threshold=watched.threshold
+            ),
+            "threshold": watched.threshold,
+        }
     return mine, of(theirs) if peer is not None else {}
 
 
 # Video
+
 
 class _Some:
     """The first frames of others."""
@@ -299,7 +364,9 @@ class _Some:
                 return
 
 
-def _video(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _video(
+    path: Path, networks: Networks, peer: Peer | None, limit: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     theirs: list[Found] = []
     images: list[np.ndarray] = []
     indices: list[int] = []
@@ -335,13 +402,20 @@ def _video_labels(path: Path, indices: Sequence[int]) -> list[Found] | None:
     out = []
     for index in indices:
         rows = [index] if index < len(side) and side[index] >= 0 and np.isfinite(keypoints[index]).all() else []
-        out.append(Found(keypoints[rows].astype(float), joints[rows].astype(float), side[rows].astype(int), np.ones(len(rows)),
-                         np.full(len(rows), -1)))
+        out.append(
+            Found(
+                keypoints[rows].astype(float),
+                joints[rows].astype(float),
+                side[rows].astype(int),
+                np.ones(len(rows)),
+                np.full(len(rows), -1),
+            )
+        )
     return out
 
 
 def of_video(found: Sequence[Found], labels: Sequence[Found] | None) -> dict[str, Any]:
-    """Of a recording of one hand. The right side is that of most labels; the hand of a frame the one of highest score."""
+    """Of a recording of one hand. The right side is most labels'; the hand of a frame is the one of highest score."""
     best = [int(np.argmax(f.score)) if len(f) else -1 for f in found]
     seen = [(f, i) for f, i in zip(found, best, strict=True) if i >= 0]
     out: dict[str, Any] = {"frames": len(found), "with_hand_percent": 100 * len(seen) / len(found) if found else None}
@@ -369,6 +443,7 @@ def bone_length_variation(joints: Float[np.ndarray, "t 21 3"]) -> float:
 
 # A still hand
 
+
 class _Still:
     """One picture over and over with fresh sensor noise. The same again at each iteration."""
 
@@ -384,7 +459,9 @@ class _Still:
             yield Frame(index, index / 30, (self.image + STILL_SIGMA * noise).round().clip(0, 255).astype(np.uint8))
 
 
-def _jitter(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _jitter(
+    path: Path, networks: Networks, peer: Peer | None, limit: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     clip = read(path)
     indices = list(range(min(clip.frames.count or 1, limit or clip.frames.count or 1)))
     labels = _video_labels(path.with_suffix(".mediapipe.npz"), indices)
@@ -420,12 +497,16 @@ def of_still(found: Sequence[Found]) -> dict[str, Any]:
     out: dict[str, Any] = {"frames": len(found) - STILL_SETTLED, "with_hand": len(hands)}
     if len(hands) > 1:
         keypoints, joints = (np.stack([getattr(f, name)[i] for f, i in hands]) for name in ("keypoints", "joints"))
-        out |= {"pixels": metrics.jitter(keypoints), "hand_pixels": float(hand_size(keypoints).mean()),
-                "millimetres": 1e3 * metrics.jitter(joints - joints[:, :1])}
+        out |= {
+            "pixels": metrics.jitter(keypoints),
+            "hand_pixels": float(hand_size(keypoints).mean()),
+            "millimetres": 1e3 * metrics.jitter(joints - joints[:, :1]),
+        }
     return out
 
 
 # Time
+
 
 def fitted(image: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
     """Resized to fit, its shape kept, on grey."""
@@ -434,19 +515,25 @@ def fitted(image: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[
     size = (min(width, max(1, round(w * ratio))), min(height, max(1, round(h * ratio))))
     out = np.full((height, width, 3), 114, np.uint8)
     x, y = (width - size[0]) // 2, (height - size[1]) // 2
-    out[y:y + size[1], x:x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    out[y : y + size[1], x : x + size[0]] = cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    )
     return out
 
 
-def _milliseconds(path: Path, networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    images = [fitted(frame.image, *TIMED_SIZE) for frame in _Some(read(path).frames, min(limit or TIMED_FRAMES, TIMED_FRAMES))]
+def _milliseconds(
+    path: Path, networks: Networks, peer: Peer | None, limit: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    images = [
+        fitted(frame.image, *TIMED_SIZE) for frame in _Some(read(path).frames, min(limit or TIMED_FRAMES, TIMED_FRAMES))
+    ]
     frames = iter(ArrayFrames(images, source="timed"))
     tracker = Tracker(networks)
     stages: list[tuple[float, float, float, float]] = []
     theirs: list[float] = []
     columns = []
     for start in range(0, len(images), CHUNK):
-        chunk = images[start:start + CHUNK]
+        chunk = images[start : start + CHUNK]
         for _ in chunk:
             begin = time.perf_counter()
             columns.append(tracker.columns(next(frames)))
@@ -459,8 +546,13 @@ def _milliseconds(path: Path, networks: Networks, peer: Peer | None, limit: int 
     warm = WARM if len(ms) > 2 * WARM else 0
     ms = ms[warm:]
     ran = ms[ms[:, 0] > 0, 0]
-    ours = {"frames": len(ms), "hands": len(hands_of(columns)), "detect_ran_percent": 100 * len(ran) / len(ms), "detect": _spread(ran),
-            **{name: _spread(ms[:, k]) for name, k in (("landmark", 1), ("rest", 2), ("loop", 3))}}
+    ours = {
+        "frames": len(ms),
+        "hands": len(hands_of(columns)),
+        "detect_ran_percent": 100 * len(ran) / len(ms),
+        "detect": _spread(ran),
+        **{name: _spread(ms[:, k]) for name, k in (("landmark", 1), ("rest", 2), ("loop", 3))},
+    }
     if peer is None:
         return ours, {}
     other = np.array(theirs[warm:])
@@ -475,8 +567,11 @@ def _spread(ms: np.ndarray) -> dict[str, float | None]:
 # The table
 
 HEADINGS = {
-    "webcam": "webcam: photographs with boxes drawn by people", "digits": "digits: photographs of signed digits",
-    "video": "video", "jitter": "jitter of a still hand", "milliseconds": "milliseconds a frame",
+    "webcam": "webcam: photographs with boxes drawn by people",
+    "digits": "digits: photographs of signed digits",
+    "video": "video",
+    "jitter": "jitter of a still hand",
+    "milliseconds": "milliseconds a frame",
 }
 
 
@@ -484,8 +579,11 @@ def render(result: Mapping[str, Any]) -> str:
     """What `measure` gave, as a table to read."""
     ours, theirs = result["palmar"], result["mediapipe"]
     columns = ["palmar", *([f"MediaPipe {result['mediapipe_version']}"] if theirs is not None else [])]
-    lines = [f"{result['folder']}, split {result['split']}" + (f", at most {result['limit']} of each" if result["limit"] else "")
-             + f"; {result['machine']['processor']}, {result['machine']['cores']} cores"]
+    lines = [
+        f"{result['folder']}, split {result['split']}"
+        + (f", at most {result['limit']} of each" if result["limit"] else "")
+        + f"; {result['machine']['processor']}, {result['machine']['cores']} cores"
+    ]
     for section, heading in HEADINGS.items():
         if section not in ours:
             continue
