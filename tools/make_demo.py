@@ -17,10 +17,9 @@ import numpy as np
 from palmar.geometry.camera import Camera
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.media import VideoWriter
-from palmar.render import render
+from palmar.render import Light, render, sh_from_lobes
 from palmar.synth import gestures
 from palmar.synth.background import Backgrounds
-from palmar.synth.light import sample_light
 from palmar.synth.scene import place_hand
 from palmar.synth.sensor import develop
 from palmar.synth.skin import sample_skin
@@ -50,9 +49,17 @@ def angles_at(time: float) -> np.ndarray:
 
 def main() -> None:
     camera = Camera.from_fov(WIDTH, HEIGHT, np.deg2rad(60.0))
-    light = sample_light(np.random.default_rng((SEED, 1)))
+    window = np.array([[-0.5, -0.6, -0.62]]) / np.linalg.norm([-0.5, -0.6, -0.62])
+    light = Light(
+        sh=sh_from_lobes(window, np.array([[0.9, 0.95, 1.0]]), np.array([2.0]), ambient=np.array([0.32, 0.30, 0.28])),
+        directions=window.astype(np.float32),
+        colours=np.array([[0.55, 0.52, 0.48]], np.float32),
+        shadows=np.array([True]),
+        wrap=np.array([0.1, 0.02, 0.015], np.float32),
+        shadow_size=256,
+    )
     skin = sample_skin(np.random.default_rng((SEED, 2)), tone=5, gloves=0.0, painted=0.0)
-    background = Backgrounds().sample(np.random.default_rng((SEED, 3)), HEIGHT, WIDTH)
+    background = Backgrounds().sample(np.random.default_rng((21, 3)), HEIGHT, WIDTH)
     noise = np.random.default_rng((SEED, 4))
     count = round((len(GESTURES) - 1) * (HOLD_S + MOVE_S) * FPS)
     keypoints, joints = [], []

@@ -283,8 +283,8 @@ def _stream(
 ) -> Iterator[dict[str, Tensor]]:
     """The numbered batches in order, as tensors on the device. Floats become float32."""
     if workers:
-        # OpenCV's threads end before the fork: a child that inherits a pool without its threads waits for them for ever,
-        # also where it only wants to close it.
+        # OpenCV's threads end before the fork: a child that inherits a pool without its threads waits for them for
+        # ever, also where it only wants to close it.
         cv2.setNumThreads(1)
         start = "fork" if sys.platform.startswith("linux") else "spawn"
         source: Any = DataLoader(
