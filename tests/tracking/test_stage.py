@@ -47,7 +47,7 @@ def test_a_given_camera_is_used(world):
     given = Camera.from_fov(640, 480, math.radians(90))
     told = [
         track(world.clip(), networks=world, camera=given),
-        track(world.clip(), networks=world, fov=90),
+        track(world.clip(), networks=world, fov=90.0),
         track(world.clip().replace(camera=given, camera_note="of the lab"), networks=world),
         track(world.clip().replace(info={"fov_deg": 90.0}), networks=world),
     ]
@@ -65,9 +65,9 @@ def test_a_given_camera_is_used(world):
 
 def test_contradictions_are_refused(world):
     with pytest.raises(PalmarError, match="not both"):
-        track(world.clip(), networks=world, fov=60, camera=world.camera)
+        track(world.clip(), networks=world, fov=60.0, camera=world.camera)
     with pytest.raises(PalmarError, match="0 and 180"):
-        track(world.clip(), networks=world, fov=200)
+        track(world.clip(), networks=world, fov=200.0)
     with pytest.raises(PalmarError, match="open already"):
         track(world.clip(), networks=world, device="cuda")
 

@@ -401,3 +401,53 @@ def test_a_tracker_forgets_what_it_does_not_need(make_world, make_actor):
     tracks = np.concatenate([tracker.step(frame).track for frame in world])
     assert len(np.unique(tracks)) == 10
     assert len(tracker._free) + len(tracker._lost) + len(tracker._followed) == 3
+
+
+def test_crops_are_cut_where_a_moving_hand_will_be(make_world, make_actor):
+    world = make_world([make_actor(1, lambda t: (-0.3 + 1.2 * t**2, 0.05, 0.6))], seconds=0.7)
+    cut, answer = {}, world.landmarks
+
+    def noted(image, crops):
+        cut[int(image[0, 0, 1])] = crops[0]
+        return answer(image, crops)
+
+    world.landmarks = noted
+    track(world.clip(), networks=world, max_hands=1)
+    for i in range(3, 21):
+        keypoints = world.truth(i)[0].keypoints
+        middle, length = (keypoints.min(0) + keypoints.max(0)) / 2, np.ptp(keypoints, axis=0).max()
+        assert np.linalg.norm(cut[i].centre - middle) < 0.12 * length  # the hand goes up to 0.25 lengths a frame
+        assert 1.5 < cut[i].side / length < 1.7
+
+
+def test_a_side_that_turns_over_starts_anew(make_world, make_actor):
+    """What was filtered as of the other side must not bleed into the new one: a still hand is right at once."""
+    world = make_world(
+        [make_actor(0, lambda t: (0.1, 0.05, 0.5), shape=SHAPE)],
+        seconds=1.0,
+        side_error=lambda frame, actor: 0.95 if frame < 4 else 0.02,
+    )
+    tracker = Tracker(world)
+    rows = [tracker.step(frame) for frame in world]
+    turned = next(i for i in range(29, 0, -1) if rows[i].side[0] != rows[i - 1].side[0])
+    assert np.linalg.norm(rows[turned].joints[0] - world.truth(turned)[0].joints, axis=-1).max() < 1e-3
+
+
+def test_a_hand_that_comes_back_elsewhere_is_cut_there(make_world, make_actor):
+    world = make_world(
+        [make_actor(1, lambda t: None if 0.5 < t < 0.8 else (-0.1 if t < 0.6 else 0.12, 0.05, 0.5), shape=SHAPE)],
+        seconds=1.2,
+    )
+    cut, answer = {}, world.landmarks
+
+    def noted(image, crops):
+        cut[int(image[0, 0, 1])] = crops[0]
+        return answer(image, crops)
+
+    world.landmarks = noted
+    hands = track(world.clip(), networks=world, max_hands=1).hands
+    assert set(hands.track) == {0}
+    back = min(f for f in hands.frame if f > 16)
+    keypoints = world.truth(int(back) + 1)[0].keypoints
+    middle, length = (keypoints.min(0) + keypoints.max(0)) / 2, np.ptp(keypoints, axis=0).max()
+    assert np.linalg.norm(cut[int(back) + 1].centre - middle) < 0.03 * length

@@ -55,7 +55,7 @@ def test_the_mesh_covers_the_hand_and_nothing_else(make_hands, camera, side):
 
 def test_a_left_hand_is_the_picture_of_a_right_one_flipped(make_hands, camera):
     """Lit from the front, so that light does not tell the sides apart."""
-    style = replace(SOLID, light=(0, 0, -1), left=SOLID.right)
+    style = replace(SOLID, light=(0.0, 0.0, -1.0), left=SOLID.right)
     right = draw_mesh(GREY, make_hands(camera, (1, (0.08, 0.06, 0.4))), camera, style)
     left = draw_mesh(GREY, make_hands(camera, (0, (-0.08, 0.06, 0.4))), camera, style)
     difference = np.abs(left[:, ::-1].astype(int) - right).max(-1)
@@ -80,7 +80,7 @@ def test_what_faces_the_lamp_is_bright(make_hands, camera):
     """
     hands = make_hands(camera, (1, (0.0, 0.06, 0.4)), turn=(0, 0, 0))
     inside = cv2.erode(silhouette(hands, camera).astype(np.uint8), np.ones((7, 7))) > 0
-    front, back = (draw_mesh(GREY, hands, camera, replace(SOLID, light=(0, 0, z)))[inside].mean() for z in (-1.0, 1.0))
+    front, back = (draw_mesh(GREY, hands, camera, replace(SOLID, light=(0.0, 0.0, z)))[inside].mean() for z in (-1.0, 1.0))
     assert front > 1.8 * back
     assert back == pytest.approx(SOLID.ambient * np.mean(SOLID.right), rel=0.05)
     assert front <= np.mean(SOLID.right) + 1

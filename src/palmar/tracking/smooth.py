@@ -157,7 +157,7 @@ class RunningMean:
 # millisecond for sixteen joints. Each map is bilinear: the outer product of what goes in, times a constant.
 
 
-def _constant(entries: list[tuple[int, int, int, float]], *shape: int) -> np.ndarray:
+def _constant(entries: list[tuple[int, int, int, int]], *shape: int) -> np.ndarray:
     out = np.zeros(shape)
     for *index, value in entries:
         out[tuple(index)] += value

@@ -344,7 +344,9 @@ class Tracker:
                 float(found.side[i]), float(weight[i]) * (min(1.0, dt[i] * ASSUMED_FPS) if dt[i] else 1.0)
             )
             if turned:
-                self._rotations.reset(track.slot)  # of the other side: nothing to do with these
+                self._rotations.reset(track.slot)  # these, and the depth that followed, were read as of the other side
+                self._depth.reset(track.slot)
+                track.place = np.full(3, np.nan)
                 if track.settled:
                     track.track, track.born_s, self._next = self._next, now, self._next + 1
             track.settled = now - track.born_s > self.settings.settled_s
