@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int32, UInt8
-from numba import njit
 
 from palmar.errors import PalmarError
+from palmar.render.kernel import kernel
 from palmar.render.rasterize import check_faces, contiguous
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _vertex_normals(vertices, faces):
     normals = np.zeros((len(vertices), 3), np.float32)
     for f in range(len(faces)):

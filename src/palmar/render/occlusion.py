@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
-from numba import njit
 
 from palmar.errors import PalmarError
+from palmar.render.kernel import kernel
 from palmar.render.light import spread_directions
 from palmar.render.mesh import _vertex_normals
 from palmar.render.rasterize import check_faces, contiguous, fill, snap
 from palmar.render.shade import _lamp_view
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _add(keys, xs, ys, normals, direction, depth_map, texel, bias, seen, possible):
     """Add one direction's share to every vertex: its cosine, and as much of it as the map lets through."""
     last = depth_map.shape[0] - 1

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
-from numba import njit
 
 from palmar.errors import PalmarError
+from palmar.render.kernel import kernel
 
 SUBPIXEL_BITS = 8
 REACH_PX = 2.0**20
@@ -29,7 +29,7 @@ class Buffers(NamedTuple):
     depth: Float32[np.ndarray, "h w"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def snap(xs, ys, keys):
     """Positions in 1/256 pixel, int32 [V, 2], and the keys with 0 for every vertex that cannot be used."""
     n = len(xs)
@@ -51,7 +51,7 @@ def snap(xs, ys, keys):
     return snapped, key
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def fill(snapped, key, faces, cull, face_map, key_map):
     """Write the nearest triangle of each pixel into face_map and its key into key_map (both given, -1 and 0 at first).
 
@@ -125,7 +125,7 @@ def fill(snapped, key, faces, cull, face_map, key_map):
             rowc += dxc << SUBPIXEL_BITS
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _resolve(snapped, key, faces, face_map, bary, depth):
     """Perspective-correct weights and depth of the triangle seen in each pixel."""
     height, width = face_map.shape

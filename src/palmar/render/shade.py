@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
-from numba import njit
 
 from palmar.errors import PalmarError
+from palmar.render.kernel import kernel
 from palmar.render.light import Light
 from palmar.render.mesh import Mesh, _vertex_normals
 from palmar.render.rasterize import SUBPIXEL_BITS, contiguous, empty_maps, fill, snap
@@ -55,7 +55,7 @@ class Rendered(NamedTuple):
     face: Int32[np.ndarray, "h w"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _project(vertices, matrix, pixels, given, scale, near):
     """Where vertices fall in the supersampled picture and one over their depth, 0 for those not deeper than near."""
     n = len(vertices)
@@ -81,7 +81,7 @@ def _project(vertices, matrix, pixels, given, scale, near):
     return xs, ys, keys
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _lamp_view(vertices, direction, size):
     """The mesh seen from a lamp, without perspective: positions in the map's pixels, keys larger nearer to the lamp.
 
@@ -128,7 +128,7 @@ def _lamp_view(vertices, direction, size):
     return xs, ys, keys, axes.astype(np.float32), np.float32(1.0 / scale)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width):
     """Per face the gradients on the surface, in texels per metre, of the texture's column and row: [F, 6]."""
     gradients = np.zeros((len(faces), 6), np.float32)
@@ -162,7 +162,7 @@ def _texture_gradients(vertices, faces, uv, layer, texture_height, texture_width
     return gradients
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@kernel(fastmath=True)
 def _prepare(block, n):
     """Make normals and directions to the camera unit vectors, and bring every number into its range."""
     for i in range(n):
@@ -193,7 +193,7 @@ def _prepare(block, n):
         block[_OCC + i] = min(max(block[_OCC + i], np.float32(0.0)), np.float32(1.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@kernel(fastmath=True)
 def _surroundings(block, n, sh):
     """Add the light of the surroundings: matt by irradiance at n, gloss by the same at the mirrored direction.
 
@@ -242,7 +242,7 @@ def _surroundings(block, n, sh):
             block[out_row + i] += block[_SPEC + i] * fresnel * block[_OCC + i] * max(gloss, zero)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _shadow(block, n, direction, shadow_map, axes, texel, bias):
     """How much of the lamp reaches each sample: a 2 x 2 comparison with bilinear weights."""
     size = shadow_map.shape[0]
@@ -284,7 +284,7 @@ def _shadow(block, n, direction, shadow_map, axes, texel, bias):
         block[_SHADE + i] = top + fv * (bottom - top)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@kernel(fastmath=True)
 def _lamp(block, n, direction, colour, wrap):
     """Add one lamp: matt with wrap per colour, gloss by GGX, Schlick's Fresnel and Hammon's form of Smith's term."""
     one = np.float32(1.0)
@@ -321,7 +321,7 @@ def _lamp(block, n, direction, colour, wrap):
         block[_B + i] += cb * (shade * block[_AB + i] * max((nl + wrap[2]) * wb, zero) * wb + gloss)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel()
 def _flush(block, target, n, rgb, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias):
     """Shade the n samples of the block and add them to the picture."""
     _prepare(block, n)
@@ -342,7 +342,7 @@ def _flush(block, target, n, rgb, sh, directions, colours, wrap, shadow_index, m
         rgb[t, 2] += block[_B + i] * weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FINITE)
+@kernel(fastmath=_FINITE)
 def _shade(
     face_map,
     key_map,
@@ -516,7 +516,7 @@ def _shade(
     _flush(block, target, n, rgb, sh, directions, colours, wrap, shadow_index, maps, axes, texels, bias)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True, fastmath=_FINITE)
+@kernel(forceinline=True, fastmath=_FINITE)
 def _apply_texture(block, n, f, wa, wb, wc, uv, texels, which, gradients, behind):
     """Multiply the albedo of sample n by the texture and tilt its normal by the slope of the heights."""
     height = texels.shape[1]
