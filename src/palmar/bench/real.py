@@ -129,8 +129,8 @@ def _notes(peer: bool) -> list[str]:
     ]
     if peer:
         notes.append(
-            "MediaPipe's agreement with the labels, which it made itself, is 1 by construction (on digits it was "
-            "shown them three times as large): that column is no measure of its error."
+            "MediaPipe's agreement with labels that it made itself is 1 by construction: that column is no measure of its "
+            "error. (Its labels of digits were made on pictures three times as large, so there it differs from itself.)"
         )
     return notes
 
@@ -355,7 +355,7 @@ class _Some:
         self.frames = frames
         self.source, self.fps, self.names = frames.source, frames.fps, frames.names
         self._limit = count
-        self.count = frames.count if count is None else min(count, frames.count or count)
+        self.count: int | None = frames.count if count is None else min(count, frames.count or count)
 
     def __iter__(self) -> Iterator[Frame]:
         for done, frame in enumerate(self.frames, 1):
@@ -447,11 +447,12 @@ def bone_length_variation(joints: Float[np.ndarray, "t 21 3"]) -> float:
 class _Still:
     """One picture over and over with fresh sensor noise. The same again at each iteration."""
 
-    source, names = "still", None
-    fps: float | None = 30.0
-
     def __init__(self, image: UInt8[np.ndarray, "h w 3"], count: int | None = STILL_FRAMES) -> None:
-        self.image, self.count = image.astype(np.float32), count
+        self.image = image.astype(np.float32)
+        self.count: int | None = count
+        self.source = "still"
+        self.fps: float | None = 30.0
+        self.names: tuple[str, ...] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self.count or 0):
