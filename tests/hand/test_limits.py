@@ -117,7 +117,7 @@ def test_abduction_shrinks_linearly_with_flexion():
 
 
 def test_the_dip_follows_two_thirds():
-    assert limits.dip_from_pip(np.radians(90.0)) == pytest.approx(np.radians(60.0))
+    assert limits.dip_from_pip(np.radians([90.0])) == pytest.approx(np.radians([60.0]))
 
 
 def test_fingers_open_as_wide_as_persons_do_and_no_wider():

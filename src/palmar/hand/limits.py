@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -75,10 +75,10 @@ ACTIVE: Mapping[Key, Range] = {
     ("thumb", "mcp", "flexion"): Range(-10, 60, "model", "e-Hand: 10 hyperextension, 55; Barakat: 8, 60"),
     ("thumb", "mcp", "abduction"): Range(-10, 10, "model"),
     ("thumb", "ip", "flexion"): Range(-15, 90, "model", "e-Hand: 15 hyperextension, 80; Barakat: 12, 88"),
-    **_finger("index", 20),
-    **_finger("middle", 15),
-    **_finger("ring", 15),
-    **_finger("little", 25),
+    **_finger("index", 20.0),
+    **_finger("middle", 15.0),
+    **_finger("ring", 15.0),
+    **_finger("little", 25.0),
 }
 """What a hand reaches by its own muscles. A motion that is not listed is `FIXED`."""
 
@@ -184,7 +184,7 @@ def spread(angles: Float[np.ndarray, "*batch 5 3 3"]) -> Float[np.ndarray, "*bat
 
 def inside(
     angles: Float[np.ndarray, "*batch 5 3 3"], *, lax: bool = False, tolerance: float = 1e-6
-) -> Bool[np.ndarray, "*batch"]:
+) -> Bool[np.ndarray, "*batch"] | np.bool_:
     """Whether a hand can hold the pose: the four rules of this module. `tolerance` in radians, on every bound."""
     low, high = bounds(lax=lax)
     angles = _checked(angles)
@@ -226,5 +226,5 @@ def _checked(angles: np.ndarray) -> np.ndarray:
     return angles
 
 
-def _between(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _between(x: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(x, low), high)       # np.clip costs three times as much on small arrays
