@@ -129,8 +129,8 @@ def _notes(peer: bool) -> list[str]:
     ]
     if peer:
         notes.append(
-            "MediaPipe's agreement with labels that it made itself is 1 by construction: that column is no measure of its "
-            "error. (Its labels of digits were made on pictures three times as large, so there it differs from itself.)"
+            "MediaPipe's agreement with labels that it made itself is 1 by construction: that column says nothing of "
+            "its error. (Its labels of digits were made on pictures three times as large, so there it differs from itself.)"
         )
     return notes
 
