@@ -62,8 +62,8 @@ def test_two_meshes_as_one_look_like_the_nearer_in_front_of_the_other(scenes):
     matrix, light = scenes.camera(100.0, 32), scenes.uniform()
     near = scenes.sphere((-0.03, 0, 0.5), 0.05, albedo=0.8, part=np.full(2562, 1, np.uint8))
     far = scenes.sphere((0.03, 0, 0.7), 0.06, albedo=0.3, part=np.full(2562, 2, np.uint8))
-    alone = [render(m, matrix, 32, 32, light, merge=0) for m in (near, far)]
-    both = render(Mesh.concatenate([far, near]), matrix, 32, 32, light, merge=0)
+    alone = [render(m, matrix, 32, 32, light, merge=0.0) for m in (near, far)]
+    both = render(Mesh.concatenate([far, near]), matrix, 32, 32, light, merge=0.0)
     front = alone[0].alpha == 1
     assert front.sum() > 150
     np.testing.assert_array_equal(both.rgb[front], alone[0].rgb[front])

@@ -255,7 +255,7 @@ def test_supersampling_is_the_mean_of_a_larger_picture(scenes):
     matrix = scenes.camera(60.0, 32)
     resize = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     large = render(ball, resize @ matrix, 64, 64, light, supersample=1)
-    small = render(ball, matrix, 32, 32, light, supersample=2, merge=0)
+    small = render(ball, matrix, 32, 32, light, supersample=2, merge=0.0)
     np.testing.assert_allclose(small.rgb, large.rgb.reshape(32, 2, 32, 2, 3).mean((1, 3)), atol=2e-5)
     np.testing.assert_array_equal(small.alpha, large.alpha.reshape(32, 2, 32, 2).mean((1, 3)))
     np.testing.assert_allclose(small.depth, large.depth.reshape(32, 2, 32, 2).min((1, 3)), rtol=1e-6)
