@@ -130,7 +130,7 @@ def _notes(peer: bool) -> list[str]:
     if peer:
         notes.append(
             "MediaPipe's agreement with labels that it made itself is 1 by construction: that column says nothing of "
-            "its error. (Its labels of digits were made on pictures three times as large, so there it differs from itself.)"
+            "its error. (Its labels of digits were made on pictures enlarged three times, so there it differs.)"
         )
     return notes
 
