@@ -451,3 +451,79 @@ def test_a_hand_that_comes_back_elsewhere_is_cut_there(make_world, make_actor):
     keypoints = world.truth(int(back) + 1)[0].keypoints
     middle, length = (keypoints.min(0) + keypoints.max(0)) / 2, np.ptp(keypoints, axis=0).max()
     assert np.linalg.norm(cut[int(back) + 1].centre - middle) < 0.03 * length
+
+
+def test_hands_that_change_places_unseen_are_told_apart_by_their_sides(make_world, make_actor):
+    def place(sign):
+        return lambda t: None if 0.5 < t < 0.75 else (sign * (0.09 if t < 0.6 else -0.09), 0.05, 0.5)
+
+    world = make_world([make_actor(1, place(1)), make_actor(0, place(-1))], seconds=1.2)
+    hands = track(world.clip(), networks=world).hands
+    assert set(hands.track) == {0, 1}
+    for one in (0, 1):
+        rows = hands.track == one
+        assert len(set(hands.side[rows])) == 1
+        assert np.sign(hands.translation[rows, 0][0]) == -np.sign(hands.translation[rows, 0][-1])
+
+
+def test_a_hand_that_vanishes_in_flight_is_not_thought_far_away(make_world, make_actor):
+    world = make_world(
+        [make_actor(1, lambda t: None if 0.3 < t < 0.7 else (min(-0.4 + 1.8 * t, 0.14), 0.05, 0.6))], seconds=1.2
+    )
+    assert set(track(world.clip(), networks=world, max_hands=1).hands.track) == {0}
+
+
+def test_a_lost_hand_is_looked_for_at_once(make_world, make_actor):
+    world = make_world(
+        [
+            make_actor(1, lambda t: (0.12, 0.05, 0.5)),
+            make_actor(0, lambda t: None if 0.49 < t < 0.56 else (-0.12, 0.05, 0.5)),
+        ]
+    )
+    hands = track(world.clip(), networks=world, detect_every=100).hands
+    assert set(range(30)) - set(hands.frame[hands.side == 0]) == {15, 16}
+
+
+def test_a_hand_that_is_followed_is_not_looked_at_again(one_right):
+    track(one_right.clip(), networks=one_right, max_hands=2, detect_every=3)
+    crops = [frame for kind, frame, _ in one_right.calls if kind == "landmarker"]
+    assert crops == [0, *range(30)]
+
+
+def test_the_second_look_is_upright_and_in_the_middle(make_world, make_actor):
+    turn = rotmat_from_rotvec(np.array([0.0, 0.0, 0.8]))
+    world = make_world([make_actor(1, lambda t: (0.1, 0.05, 0.5), lambda t: turn @ waving(0))], seconds=0.1)
+    cut, answer = [], world.landmarks
+
+    def noted(image, crops):
+        cut.extend(crops)
+        return answer(image, crops)
+
+    world.landmarks = noted
+    track(world.clip(), networks=world, stills=True)
+    upright = cut[1].to_crop(world.truth(0)[0].keypoints)
+    low, high = upright.min(0), upright.max(0)
+    np.testing.assert_allclose((low + high) / 2, 63.5, atol=0.01)  # the hull as seen in the crop, not in the picture
+    assert (high - low).max() == pytest.approx(128 / 1.6, abs=0.01)
+    assert upright[9, 0] == pytest.approx(upright[0, 0], abs=0.01)
+    assert upright[9, 1] < upright[0, 1]
+
+
+def test_depth_is_stiller_than_the_rest(make_world, make_actor):
+    world = make_world([make_actor(1, lambda t: (0.0, 0.05, 0.5))], seconds=3, noise=1.5)
+    rough, calm = (
+        track(world.clip(), networks=world, smooth=smooth).hands.translation[30:].std(0) for smooth in (False, True)
+    )
+    assert calm[2] < 0.2 * rough[2]
+
+
+def test_a_settled_hand_whose_side_turns_over_is_another_hand(make_world, make_actor):
+    world = make_world(
+        [make_actor(1, lambda t: (0.1, 0.05, 0.5))],
+        seconds=4,
+        side_error=lambda frame, actor: 0.98 if frame > 60 else 0.02,
+    )
+    hands = track(world.clip(), networks=world).hands
+    assert set(hands.track) == {0, 1}
+    assert set(hands.side[hands.track == 0]) == {1}
+    assert set(hands.side[hands.track == 1]) == {0}

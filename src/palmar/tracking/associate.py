@@ -104,12 +104,16 @@ class SideVote:
 
     CAP, MARGIN, MOST = 40.0, 4.0, 2.5
     """Log odds: of the sum, of a change, of one opinion."""
+    PRIOR = 0.25
+    """Weight of the detector's opinion, which sees the whole picture small; it decides nothing by itself."""
+
+    def expect(self, probability_right: float) -> None:
+        """What the detector thinks of a hand that nobody has looked at closely yet."""
+        self.evidence += self.PRIOR * self._opinion(probability_right)
 
     def add(self, probability_right: float, weight: float = 1.0) -> bool:
         """Count one opinion. Returns whether the side turned over by it."""
-        p = min(max(probability_right, 1e-6), 1 - 1e-6)
-        opinion = min(max(math.log(p / (1 - p)), -self.MOST), self.MOST)
-        self.evidence = min(max(self.evidence + weight * opinion, -self.CAP), self.CAP)
+        self.evidence = min(max(self.evidence + weight * self._opinion(probability_right), -self.CAP), self.CAP)
         before = self.right
         if before is None:
             self.right = self.evidence >= 0
@@ -118,6 +122,10 @@ class SideVote:
         elif not before and self.evidence > self.MARGIN:
             self.right = True
         return before is not None and before != self.right
+
+    def _opinion(self, probability_right: float) -> float:
+        p = min(max(probability_right, 1e-6), 1 - 1e-6)
+        return min(max(math.log(p / (1 - p)), -self.MOST), self.MOST)
 
     @property
     def probability(self) -> float:

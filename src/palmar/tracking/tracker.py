@@ -312,7 +312,7 @@ class Tracker:
         if not self._free:  # more were lost than are remembered
             self._drop(self._lost.pop(0))
         track = _Track(self._next, self._free.pop(0), now, now, np.zeros((21, 2)))
-        track.vote.add(side)
+        track.vote.expect(side)
         self._next += 1
         for filtered in (self._keypoints, self._crops, self._depth, self._rotations, self._shape):
             filtered.reset(track.slot)

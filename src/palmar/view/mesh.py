@@ -32,8 +32,8 @@ WRIST_CUT = 0.35
 class MeshStyle:
     """How meshes are drawn. Colours are RGB."""
 
-    left: Colour = (126, 178, 235)
-    right: Colour = (240, 190, 150)
+    left: Colour = (140, 165, 245)
+    right: Colour = (130, 220, 165)
     alpha: float = 0.75
     """Share of the mesh in the mixture with the picture."""
     light: tuple[float, float, float] = (-0.35, -0.6, -0.72)
