@@ -129,7 +129,11 @@ class Detector:
     """
 
     def __init__(
-        self, network: Callable[[np.ndarray], Mapping[str, np.ndarray]], *, threshold: float = THRESHOLD, long_side: int = 192
+        self,
+        network: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+        *,
+        threshold: float = THRESHOLD,
+        long_side: int = 192,
     ) -> None:
         self.network, self.threshold, self.long_side = network, threshold, long_side
 

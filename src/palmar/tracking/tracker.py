@@ -54,9 +54,12 @@ FOLLOW_CROP = OneEuro(min_cutoff=0.5, beta=4.0)
 class Settings:
     """The tracker's numbers. Times in seconds, lengths in hand lengths (the longer side of the keypoints' box)."""
 
-    presence_to_start: float = 0.5
-    """A hand is taken up from a detection only with at least this probability of there being one in its crop."""
-    presence_to_keep: float = 0.3
+    presence_to_look_again: float = 0.3
+    """A detection is looked at a second time only with at least this probability of a hand in its crop."""
+    score_to_start: float = 0.35
+    """A hand is taken up from a detection only with at least this score (`scores`). Among detections in photographs
+    that may be tuned on, 2 % of the hands and 98 % of what is none lie below."""
+    score_to_keep: float = 0.2
     """A hand that is followed is lost below this."""
     memory_s: float = 0.5
     """How long a lost hand may come back as itself."""
@@ -228,7 +231,7 @@ class Tracker:
         aim[:, 0] += moved
         crops = _crops(aim)
         found = self._landmarks(image, crops)
-        sure = found.presence >= self.settings.presence_to_keep
+        sure = scores(found) >= self.settings.score_to_keep
         if len(tracks) == 1 and sure[0]:
             return [(tracks[0], found, crops[0])]
         sure[list(duplicates(found.keypoints, found.presence * sure))] = False
@@ -262,12 +265,12 @@ class Tracker:
             for box, up in zip(detected.box, detected.direction, strict=True)
         ]
         first = self._landmarks(image, crops)  # the detector is coarse: look twice
-        good = np.flatnonzero(first.presence >= s.presence_to_keep)
+        good = np.flatnonzero(first.presence >= s.presence_to_look_again)
         if not len(good):
             return []
         crops = _crops(_aim(first.keypoints[good], s.crop_scale))
         found = self._landmarks(image, crops)
-        new = np.flatnonzero(found.presence >= s.presence_to_start)
+        new = np.flatnonzero(scores(found) >= s.score_to_start)
         worth = np.concatenate([np.full(len(known), 2.0), found.presence[new]])
         both = np.concatenate([np.stack(known), found.keypoints[new]]) if known else found.keypoints[new]
         twice = duplicates(both, worth)
@@ -336,7 +339,7 @@ class Tracker:
         slots = np.array([t.slot for t in tracks])
         dt = np.array([now - t.seen_s for t in tracks])
         sure = confidence(found.sigma, found.keypoints)
-        weight = found.presence * sure.mean(1)
+        weight = scores(found)
         side = np.minimum(np.maximum(found.side, 1e-6), 1 - 1e-6)
         opinions = weight * np.log(side / (1 - side))
         for i, track in enumerate(tracks):
@@ -391,7 +394,7 @@ class Tracker:
             "track": np.array([-1 if self.stills else t.track for t in tracks]),
             "view": np.zeros(n),
             "side": right,
-            "score": found.presence,
+            "score": weight,
             "box": hand_box(keypoints),
             "keypoints": np.concatenate([keypoints, sure[..., None]], -1),
             "joints": joints,
@@ -447,6 +450,14 @@ def _crops(aim: Float[np.ndarray, "n 3 2"]) -> list[Crop]:
 
 def _as_seen(found: Landmarks) -> Expected:
     return Expected(found.keypoints, found.side, found.shape, np.zeros(len(found)))
+
+
+def scores(found: Landmarks) -> Float[np.ndarray, " n"]:
+    """How sure it is that a hand is there and where: presence times the mean confidence of its keypoints.
+
+    Presence alone is easily fooled; what is no hand has keypoints that nobody could be sure of.
+    """
+    return found.presence * confidence(found.sigma, found.keypoints).mean(1)
 
 
 def hands_of(frames: Sequence[Mapping[str, np.ndarray]]) -> Hands:
