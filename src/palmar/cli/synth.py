@@ -202,8 +202,8 @@ def samples(kind: Kind, seed: int, first: int, count: int, workers: int | None =
     if workers == 1:
         yield from (sample(kind, seed, index) for index in range(first, stop))
         return
-    context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_alone)
+    # Not forked: OpenCV's threads, once started, do not survive a fork, and their absence is waited for.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone)
     ahead: deque[Future[list[Made]]] = deque()  # bounded: a slow reader must not fill the memory
     try:
         for start in starts:
