@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -38,6 +39,11 @@ class Landmarks:
 
     def __len__(self) -> int:
         return len(self.presence)
+
+    @cached_property
+    def confidence(self) -> Float[np.ndarray, "n 21"]:
+        """Of each keypoint: see the function of that name."""
+        return confidence(self.sigma, self.keypoints)
 
     def __getitem__(self, rows: np.ndarray | slice | list[int]) -> Landmarks:
         return Landmarks(*(getattr(self, field.name)[rows] for field in fields(self)))

@@ -233,9 +233,9 @@ def multiply(a: Float[np.ndarray, "*b 4"], b: Float[np.ndarray, "*b 4"]) -> Floa
 
 
 def quaternion_from_rotvec(rotvec: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 4"]:
-    """Exact at zero (sinc)."""
-    half = np.sqrt((rotvec * rotvec).sum(-1, keepdims=True)) / 2
-    return np.concatenate([rotvec * (0.5 * np.sinc(half / np.pi)), np.cos(half)], -1)
+    """Exact at zero."""
+    half = np.maximum(np.sqrt((rotvec * rotvec).sum(-1, keepdims=True)) / 2, 1e-150)
+    return np.concatenate([rotvec * (np.sin(half) / (2 * half)), np.cos(half)], -1)
 
 
 def rotvec_from_quaternion(quaternion: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3"]:
@@ -249,8 +249,9 @@ def rotvec_from_quaternion(quaternion: Float[np.ndarray, "*b 4"]) -> Float[np.nd
 def quaternion_from_rotmat(rotmat: Float[np.ndarray, "*b 3 3"]) -> Float[np.ndarray, "*b 4"]:
     """Every row of q q^T is q times a number; the row with the largest of them is taken, so it is exact near pi too."""
     outer = (rotmat.reshape(*rotmat.shape[:-2], 9) @ _OUTER).reshape(*rotmat.shape[:-2], 4, 4) + np.eye(4)
-    best = np.einsum("...ii->...i", outer).argmax(-1)
-    row = np.take_along_axis(outer, best[..., None, None], -2)[..., 0, :]
+    rows = outer.reshape(-1, 4)
+    best = rows.reshape(-1, 16)[:, ::5].argmax(-1)
+    row = rows[best + 4 * np.arange(len(best))].reshape(*rotmat.shape[:-2], 4)
     return row / np.sqrt((row * row).sum(-1, keepdims=True))
 
 

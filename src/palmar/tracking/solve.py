@@ -38,8 +38,8 @@ def camera_from_crop(crops: Sequence[Crop], camera: Camera) -> Float[np.ndarray,
     for i, crop in enumerate(crops):
         x, y, z = (rays[i] / math.sqrt(rays[i] @ rays[i])).tolist()
         c, s, k = math.cos(crop.angle), math.sin(crop.angle), 1 / (1 + z)
-        shortest = np.array([[1 - k * x * x, -k * x * y, x], [-k * x * y, 1 - k * y * y, y], [-x, -y, z]])
-        out[i] = shortest @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+        right, down = (1 - k * x * x, -k * x * y, -x), (-k * x * y, 1 - k * y * y, -y)  # axes after the shortest turn
+        out[i] = [(c * r + s * d, c * d - s * r, ray) for r, d, ray in zip(right, down, (x, y, z), strict=True)]
     return out
 
 
@@ -47,7 +47,7 @@ def wrist_in_camera(
     wrist: Float[np.ndarray, "n 3 3"], camera_from_crop: Float[np.ndarray, "n 3 3"], left: Bool[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 3 3"]:
     """The wrist's rotation in the camera's frame, from the network's: that of a right hand in the crop's frame."""
-    return camera_from_crop @ np.where(left[:, None, None], mirror_rotmats(wrist), wrist)
+    return camera_from_crop @ (np.where(left[:, None, None], mirror_rotmats(wrist), wrist) if left.any() else wrist)
 
 
 def relative_joints(
@@ -126,6 +126,6 @@ def _settled(relative: np.ndarray, rays: np.ndarray, weights: np.ndarray, start:
             step[:, :2] = (w * error).sum(1) + p_mean[:, 0] * dz[:, None]
             step[:, 2] = dz
             t = t + step
-            if (np.abs(step) < 1e-5 * np.abs(t[:, 2:])).all() and (z > 0.01).all():
+            if (np.abs(step) < 3e-4 * np.abs(t[:, 2:])).all() and (z > 0.01).all():
                 return t
     return None

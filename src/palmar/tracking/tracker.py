@@ -24,7 +24,7 @@ from palmar.hand.model import HandModel
 from palmar.tracking import solve
 from palmar.tracking.associate import Expected, SideVote, assign, duplicates, lengths, match_cost
 from palmar.tracking.detector import iou
-from palmar.tracking.landmarker import SIZE, Landmarks, confidence
+from palmar.tracking.landmarker import SIZE, Landmarks
 from palmar.tracking.networks import Networks
 from palmar.tracking.smooth import (
     OneEuro,
@@ -338,7 +338,7 @@ class Tracker:
         found = Landmarks.concat([landmarks for _, landmarks, _ in seen])
         slots = np.array([t.slot for t in tracks])
         dt = np.array([now - t.seen_s for t in tracks])
-        sure = confidence(found.sigma, found.keypoints)
+        sure = found.confidence
         weight = scores(found)
         side = np.minimum(np.maximum(found.side, 1e-6), 1 - 1e-6)
         opinions = weight * np.log(side / (1 - side))
@@ -426,10 +426,9 @@ def _aim(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarr
     """
     up = keypoints[:, MIDDLE_MCP] - keypoints[:, WRIST]
     length = np.maximum(np.sqrt((up * up).sum(-1, keepdims=True)), 1e-6)
-    (sin, minus_cos) = (up / length).T
-    axes = np.stack(
-        [np.stack([-minus_cos, sin], -1), np.stack([-sin, -minus_cos], -1)], 1
-    )  # rows: right and down in the crop
+    axes = np.empty((len(up), 2, 2))  # rows: right and down in the crop
+    axes[:, 1] = -up / length
+    axes[:, 0, 0], axes[:, 0, 1] = axes[:, 1, 1], -axes[:, 1, 0]
     turned = keypoints @ np.swapaxes(axes, -1, -2)
     low, high = turned.min(1), turned.max(1)
     long = np.maximum((high - low).max(-1), 2.0)
@@ -457,7 +456,7 @@ def scores(found: Landmarks) -> Float[np.ndarray, " n"]:
 
     Presence alone is easily fooled; what is no hand has keypoints that nobody could be sure of.
     """
-    return found.presence * confidence(found.sigma, found.keypoints).mean(1)
+    return found.presence * found.confidence.mean(1)
 
 
 def hands_of(frames: Sequence[Mapping[str, np.ndarray]]) -> Hands:
