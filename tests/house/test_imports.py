@@ -14,8 +14,10 @@ import palmar
 
 pytestmark = pytest.mark.plain
 
-NOT_CORE = ("nn", "synth", "train", "render", "bench")
-"""Rooms of the extra [torch]; `render` needs Numba. `bench` may measure with what is there."""
+NOT_CORE = ("nn", "synth", "train", "render")
+"""Rooms of the extra [torch]; `render` needs Numba."""
+PROGRAMS = ("palmar.__main__", "palmar.bench.mediapipe_script")
+"""Run, never imported."""
 EXTRA = ("torch", "numba", "skimage", "lightning_fabric", "onnx", "onnxscript", "llvmlite", "trimesh", "anny")
 HEAVY = ("numpy", "cv2", "torch", "scipy", "onnxruntime", "pyarrow", "av", "tyro", "numba", "jaxtyping")
 
@@ -38,10 +40,8 @@ def fresh(code: str, *words: str) -> str:
 
 
 def core_modules() -> list[str]:
-    names = [
-        found.name for found in pkgutil.walk_packages(palmar.__path__, "palmar.") if not found.name.endswith("__main__")
-    ]
-    return [name for name in names if name.split(".")[1] not in NOT_CORE]
+    names = [found.name for found in pkgutil.walk_packages(palmar.__path__, "palmar.")]
+    return [name for name in names if name.split(".")[1] not in NOT_CORE and name not in PROGRAMS]
 
 
 def test_importing_palmar_imports_nothing_heavy():
@@ -62,7 +62,7 @@ def test_help_and_version_import_nothing_heavy():
     assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
     code_, out, loaded = json.loads(fresh(code, "--help"))
     assert code_ == 0
-    assert all(command in out for command in ("track", "synth", "train", "export", "bench", "licenses"))
+    assert all(command in out for command in ("track", "demo", "synth", "train", "export", "bench", "licenses"))
     assert not {name.split(".")[0] for name in loaded} & (set(HEAVY) - {"tyro"})
 
 
