@@ -37,7 +37,7 @@ def test_keypoints(tracked, truth):
     box = hand_box(truth["keypoints"])
     size = (box[:, 2:] - box[:, :2]).max(1)
     error = np.linalg.norm(tracked.hands.keypoints[..., :2] - truth["keypoints"], axis=-1)
-    assert error.mean() < 9.0                                           # pixels of 640 x 480
+    assert error.mean() < 9.0  # pixels of 640 x 480
     assert (error / size[:, None]).mean() < 0.055
 
 

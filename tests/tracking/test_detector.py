@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,3 +117,14 @@ def test_the_detector_answers_in_pixels_of_the_picture():
     scale = 640 / 192
     centre = np.array([(11 + 0.5) * 8, (8 + 0.5) * 8]) * scale - 0.5
     np.testing.assert_allclose(found.box[0], [*(centre - 12 * scale), *(centre + 12 * scale)], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (640, 480), (770, 642)])
+def test_halving_first_changes_next_to_nothing(size):
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    image = np.clip(image + rng.normal(0, 10, image.shape), 0, 255).astype(np.uint8)
+    width, height = 192, round(192 * size[1] / size[0])
+    plain = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    found = letterbox(image).image[:height, :width]
+    assert np.abs(found.astype(int) - plain).mean() < 0.1 * plain.std()

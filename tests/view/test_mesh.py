@@ -80,7 +80,8 @@ def test_what_faces_the_lamp_is_bright(make_hands, camera):
     """
     hands = make_hands(camera, (1, (0.0, 0.06, 0.4)), turn=(0, 0, 0))
     inside = cv2.erode(silhouette(hands, camera).astype(np.uint8), np.ones((7, 7))) > 0
-    front, back = (draw_mesh(GREY, hands, camera, replace(SOLID, light=(0.0, 0.0, z)))[inside].mean() for z in (-1.0, 1.0))
+    lamps = [replace(SOLID, light=(0.0, 0.0, z)) for z in (-1.0, 1.0)]
+    front, back = (draw_mesh(GREY, hands, camera, lamp)[inside].mean() for lamp in lamps)
     assert front > 1.8 * back
     assert back == pytest.approx(SOLID.ambient * np.mean(SOLID.right), rel=0.05)
     assert front <= np.mean(SOLID.right) + 1

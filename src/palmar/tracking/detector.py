@@ -60,15 +60,24 @@ class Letterbox:
 
 
 def letterbox(image: UInt8[np.ndarray, "h w 3"], long_side: int = 192) -> Letterbox:
-    """Resized keeping the aspect (by area to shrink, linearly to enlarge), top left, padded to multiples of 32."""
+    """Resized keeping the aspect (by area to shrink, linearly to enlarge), top left, padded to multiples of 32.
+
+    Large pictures are halved first: averages of averages, within a grey level of the same, in a quarter of the time.
+    """
     h, w = image.shape[:2]
     ratio = long_side / max(h, w)
     new_w, new_h = max(1, round(w * ratio)), max(1, round(h * ratio))
     sheet = np.full((-(-new_h // MULTIPLE) * MULTIPLE, -(-new_w // MULTIPLE) * MULTIPLE, 3), PAD_VALUE, np.uint8)
-    sheet[:new_h, :new_w] = cv2.resize(
-        image, (new_w, new_h), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
-    )
-    return Letterbox(sheet, (new_w / w, new_h / h))
+    scale = (new_w / w, new_h / h)
+    while (
+        min(image.shape[:2]) >= 2
+        and max(image.shape[:2]) >= 2 * long_side
+        and not (image.shape[0] | image.shape[1]) % 2
+    ):
+        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    sheet[:new_h, :new_w] = cv2.resize(image, (new_w, new_h), interpolation=how)
+    return Letterbox(sheet, scale)
 
 
 def decode(
