@@ -1,22 +1,27 @@
 """What all tests share: a closed network, two runs (plain, and with every shape checked), and networks that are tiny.
 
-The checked run is `pytest --jaxtyping-packages=palmar,beartype.beartype`: arguments and results of every annotated
-function are then compared with their shapes. Marked `plain` are tests that hand over what the checker refuses before
-our own error can, and those that start a Python of their own.
+The checked run is `pytest --checked`: arguments and results of every annotated function are then compared with their
+types and shapes. Marked `plain` are tests that hand over what the checker refuses before our own error can, and those
+that start a Python of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import runpy
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from beartype import BeartypeConf, beartype
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
 CLOSED = Path(__file__).parent / "closed"
 runpy.run_path(str(CLOSED / "sitecustomize.py"))
@@ -26,12 +31,37 @@ settings.register_profile("palmar", deadline=None, max_examples=50)  # a busy ma
 settings.load_profile("palmar")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--checked", action="store_true", help="check types and shapes of every annotated function of palmar"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "plain: not in the run with checked shapes")
+    config.addinivalue_line("markers", "plain: not in the run with checked types and shapes")
+    if config.getoption("checked"):
+        checker = ModuleType("palmar_checker")  # an int where a float is asked for is fine (PEP 484)
+        checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
+        sys.modules[checker.__name__] = checker
+        install_import_hook(_modules_to_check(), "palmar_checker.check")
+
+
+def _modules_to_check() -> list[str]:
+    """All modules of palmar but those with compiled functions: Numba takes plain ones only."""
+    spec = importlib.util.find_spec("palmar")
+    assert spec is not None
+    assert spec.origin is not None
+    root = Path(spec.origin).parent
+    files = [path for path in root.rglob("*.py") if "njit" not in path.read_text(encoding="utf-8")]
+    return [
+        ".".join(["palmar", *path.relative_to(root).with_suffix("").parts])
+        for path in files
+        if path.name != "__init__.py"
+    ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("jaxtyping_packages", None):
+    if not config.getoption("checked"):
         return
     for item in items:
         if item.get_closest_marker("plain"):
@@ -69,7 +99,8 @@ def _tiny_detector() -> bytes:
 
 
 def _tiny_landmarker() -> bytes:
-    """The same right hand in every crop, around what is bright in it: at rest, fingers up, palm to the camera, far away."""
+    """The same right hand in every crop, around what is bright in it: at rest, fingers up, palm to the camera, far
+    away."""
     from palmar.hand import HandModel
 
     rotations = np.tile(np.eye(3), (16, 1, 1))

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import tyro
 from tyro.extras import subcommand_cli_from_dict
@@ -21,6 +21,7 @@ from palmar.cli.train import Train
 from palmar.errors import PalmarError
 
 
+@runtime_checkable
 class Command(Protocol):
     def run(self) -> int:
         """The exit code."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +23,7 @@ class Frame:
     """RGB, upright (orientation metadata applied)."""
 
 
+@runtime_checkable
 class Frames(Protocol):
     """Pictures decoded one at a time. Iterating again starts from the first (not so for a webcam)."""
 
