@@ -48,7 +48,9 @@ def main() -> None:
             picture.copy()
     floor = (time.perf_counter() - started) / 1000
     print(
-        f"{platform.processor() or platform.machine()}, {a.processes} processes: {done} {a.kind} of {w} x {h} in {seconds:.1f} s, "
+        # compile, fill pools
+        f"{platform.processor() or platform.machine()}, {a.processes} processes: "
+        f"{done} {a.kind} of {w} x {h} in {seconds:.1f} s, "
         f"{done / seconds:.0f} a second, {1000 * seconds * a.processes / done:.2f} ms each on a core; "
         f"floor (3 copies of the pixels) {1000 * floor:.3f} ms"
     )

@@ -46,7 +46,8 @@ def poses() -> dict[str, np.ndarray]:
 
 
 def hand_sheet(tile: int = TILE) -> np.ndarray:
-    """The contact sheet of the hand [rows x tile, poses x tile, 3], RGB: palm, back, side of the right hand, then the left palm."""
+    """The contact sheet of the hand [rows x tile, poses x tile, 3], RGB: palm, back, side of the right hand, then the
+    left palm."""
     light = Light(
         sh=np.concatenate([np.full((1, 3), 1.2), np.zeros((8, 3))]).astype(np.float32),
         directions=np.array([[-0.4, -0.6, -0.69]], np.float32) / np.float32(np.linalg.norm([-0.4, -0.6, -0.69])),

@@ -1,6 +1,7 @@
 """The contact sheet of the hand against the one in the documentation, by structural similarity.
 
-Kind of golden: made by our own code (tools/make_pictures.py) and looked at; it guards against change, not against error.
+Kind of golden: made by our own code (tools/make_pictures.py) and looked at; it guards against change, not against
+error.
 """
 
 import importlib.util
@@ -28,7 +29,7 @@ def test_the_hand_looks_as_it_did(pictures):
     golden = cv2.imread(str(ROOT / "docs" / "hand.png"))[:, :, ::-1]
     now = pictures.hand_sheet()
     assert now.shape == golden.shape
-    assert structural_similarity(now, golden, channel_axis=2) > 0.985        # 1 on the machine that made it; edges differ elsewhere
+    assert structural_similarity(now, golden, channel_axis=2) > 0.985  # 1 where it was made; edges differ elsewhere
 
 
 def test_the_distance_sees_a_finger(pictures, monkeypatch):
@@ -49,7 +50,7 @@ def test_left_column_is_the_mirror_of_the_right(pictures):
     right, left = tile[4 : 4 + 64], tile[4 + 3 * step : 4 + 3 * step + 64]
     for k in range(12):
         a, b = (row[:, 4 + k * step : 4 + k * step + 64].astype(float) for row in (right, left))
-        shadow = np.abs(a.mean(2) - b[:, ::-1].mean(2))                       # the lamp stands on one side, so shading differs
+        shadow = np.abs(a.mean(2) - b[:, ::-1].mean(2))  # the lamp stands on one side
         silhouette = (a.mean(2) < 225) != (b[:, ::-1].mean(2) < 225)
         assert silhouette.mean() < 0.04, k
         assert shadow.mean() < 25

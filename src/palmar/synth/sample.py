@@ -7,7 +7,7 @@ is also how a data set is named: `palmar-synth/<version>/<seed>/<first>..<last>`
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -155,26 +155,19 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
 
 
 def _turned(mesh: Mesh, rotation: np.ndarray) -> Mesh:
-    vertices = (mesh.vertices @ rotation.T.astype(np.float32)).astype(np.float32)
-    normals = None if mesh.normals is None else (mesh.normals @ rotation.T.astype(np.float32)).astype(np.float32)
-    return Mesh(vertices, mesh.faces, mesh.albedo, mesh.roughness, mesh.specular, mesh.occlusion, mesh.part, normals)
+    turn = rotation.T.astype(np.float32)
+    return replace(mesh, vertices=mesh.vertices @ turn, normals=None if mesh.normals is None else mesh.normals @ turn)
 
 
 def _flipped(mesh: Mesh) -> Mesh:
     """The mirror image in x about the mesh's middle: a hand of the other side at the same place."""
     middle = float(mesh.vertices[:, 0].mean())
     sign = np.array([-1, 1, 1], np.float32)
-    vertices = mesh.vertices * sign + np.array([2 * middle, 0, 0], np.float32)
-    normals = None if mesh.normals is None else mesh.normals * sign
-    return Mesh(
-        vertices,
-        np.ascontiguousarray(mesh.faces[:, ::-1]),
-        mesh.albedo,
-        mesh.roughness,
-        mesh.specular,
-        mesh.occlusion,
-        mesh.part,
-        normals,
+    return replace(
+        mesh,
+        vertices=mesh.vertices * sign + np.array([2 * middle, 0, 0], np.float32),
+        faces=np.ascontiguousarray(mesh.faces[:, ::-1]),
+        normals=None if mesh.normals is None else mesh.normals * sign,
     )
 
 

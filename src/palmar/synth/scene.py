@@ -95,7 +95,16 @@ def place_hand(
     origin = turn @ joints[9]
     camera = lambda points: points @ turn.T + (place - origin)  # noqa: E731
     meshes = [
-        Mesh(camera(p).astype(np.float32), f, a.astype(np.float32), r, s, None, part) for p, f, a, r, s, part in pieces
+        Mesh(
+            camera(p).astype(np.float32),
+            f,
+            a.astype(np.float32),
+            r,
+            s,
+            part=part,
+            closed=np.full(len(f), f is model.faces),
+        )
+        for p, f, a, r, s, part in pieces
     ]
     world = rotations.copy()
     world[0] = turn
