@@ -529,7 +529,7 @@ def test_a_settled_hand_whose_side_turns_over_is_another_hand(make_world, make_a
     assert set(hands.side[hands.track == 1]) == {0}
 
 
-@pytest.mark.parametrize(("sigma", "hands"), [(4.0, 1), (0.5, 2)])
+@pytest.mark.parametrize(("sigma", "hands"), [(3.0, 1), (0.5, 2)])
 def test_fingers_of_a_hand_are_no_hand_unless_they_surely_are(make_world, make_actor, sigma, hands):
     """A small hand over the fingers of a large one: a real one that the landmarker is sure of, or its doubtful idea."""
     world = make_world(
