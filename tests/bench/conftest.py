@@ -51,3 +51,9 @@ def fake_mediapipe(tmp_path, monkeypatch) -> Path:
     (place / "__init__.py").write_text(FAKE)
     monkeypatch.setenv("PYTHONPATH", str(place.parent))
     return Path(sys.executable)
+
+
+@pytest.fixture(autouse=True)
+def no_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Synthetic clips take seconds each: `test_truth` measures what is done with them."""
+    monkeypatch.setattr("palmar.bench.real.TRUTH_CLIPS", 0)

@@ -100,6 +100,11 @@ def measure(
         if videos:
             ours["jitter"], theirs["jitter"] = _jitter(videos[0], networks, peer, limit)
             ours["milliseconds"], theirs["milliseconds"] = _milliseconds(videos[0], networks, peer, limit)
+        truth = _truth(networks, peer, limit)
+        if truth is None:
+            left_out.append("truth: the synthetic world needs the [torch] extra")
+        else:
+            ours["truth"], theirs["truth"] = truth
         version = peer.version if peer is not None else None
     result = {
         "folder": folder.name,
@@ -503,6 +508,74 @@ def of_still(found: Sequence[Found]) -> dict[str, Any]:
             "hand_pixels": float(hand_size(keypoints).mean()),
             "millimetres": 1e3 * metrics.jitter(joints - joints[:, :1]),
         }
+    return out
+
+
+# Truth
+
+
+TRUTH_CLIPS, TRUTH_FRAMES, TRUTH_SEED = 6, 45, 424242
+
+
+def _truth(networks: Networks, peer: Peer | None, limit: int | None) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Both trackers on synthetic clips whose truth is exact, the camera given; None without the synthetic world."""
+    try:
+        from palmar.synth.clip import moving_hand
+    except PalmarError:
+        return None
+    ours: list[dict[str, float]] = []
+    theirs: list[dict[str, float]] = []
+    for index in range(TRUTH_CLIPS):
+        clip = moving_hand(TRUTH_SEED, index, frames=min(TRUTH_FRAMES, limit or TRUTH_FRAMES))
+        frames = ArrayFrames(list(clip.images), clip.fps)
+        hands = track(Clip(frames, camera=clip.camera), networks=networks, max_hands=1).hands
+        found = [found_of(hands.filter(frame=i)) for i in range(len(clip.images))]
+        ours.append(against_truth(found, clip.keypoints, clip.joints))
+        if peer is not None:
+            seen = peer(list(clip.images), static=False, fresh=True)[0]
+            theirs.append(against_truth(seen, clip.keypoints, clip.joints, camera_space=False))
+    return _over_clips(ours), _over_clips(theirs)
+
+
+def against_truth(
+    found: Sequence[Found],
+    keypoints: Float[np.ndarray, "t 21 2"],
+    joints: Float[np.ndarray, "t 21 3"],
+    *,
+    camera_space: bool = True,
+) -> dict[str, float]:
+    """Of one clip of one right hand: how often it was found and named right, pixels, and millimetres where it was
+    found.
+
+    camera_space: whether the joints stand in the camera's frame at all (a peer's may be centred on the hand).
+    """
+    rows = [(t, f, int(np.argmax(f.score))) for t, f in enumerate(found) if len(f)]
+    out = {"frames_with_hand_percent": 100 * len(rows) / max(len(found), 1)}
+    if not rows:
+        return out
+    at = [t for t, _, _ in rows]
+    pixels, metres = (
+        np.stack([getattr(f, name)[i] for _, f, i in rows]).astype(float) for name in ("keypoints", "joints")
+    )
+    size = hand_size(keypoints[at].astype(float))
+    exact = joints[at].astype(float)
+    error = np.linalg.norm(pixels - keypoints[at], axis=-1) / size[:, None]
+    out["right_side_percent"] = 100 * float(np.mean([f.side[i] == 1 for _, f, i in rows]))
+    out["keypoint_error_over_size"] = float(error.mean())
+    out["root_relative_mm"] = 1e3 * float(metrics.mpjpe(metres, exact, root=0))
+    out["aligned_mm"] = 1e3 * float(metrics.pa_mpjpe(metres, exact))
+    if camera_space:
+        out["camera_space_mm"] = 1e3 * float(np.linalg.norm(metres - exact, axis=-1).mean())
+    return out
+
+
+def _over_clips(clips: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """Mean and standard deviation of each figure over the clips that have it."""
+    out: dict[str, Any] = {"clips": len(clips)} if clips else {}
+    for name in dict.fromkeys(name for clip in clips for name in clip):
+        values = [clip[name] for clip in clips if name in clip]
+        out[name] = float(np.mean(values))
+        out[name + "_spread"] = float(np.std(values))
     return out
 
 
