@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palmar.tracking.associate import COST_LIMIT, Expected, SideVote, assign, covered, duplicates, lengths, match_cost
+from palmar.tracking.associate import COST_LIMIT, Expected, SideVote, assign, duplicates, lengths, match_cost
 
 HAND = np.random.default_rng(5).uniform(0, 100, (21, 2))
 
@@ -99,12 +99,3 @@ def test_a_doubtful_opinion_counts_little():
     assert 0.0 <= vote.probability <= 1.0
     vote.add(0.0)  # not infinitely sure
     assert np.isfinite(vote.evidence)
-
-
-def test_how_much_of_a_hand_lies_in_another():
-    length = np.ptp(HAND, axis=0)
-    half = HAND + length * [0.5, 0.0]
-    np.testing.assert_allclose(covered(np.stack([HAND, half, HAND + 500]), HAND[None])[:, 0], [1, 0.5, 0])
-    middle = HAND.mean(0) + 0.3 * (HAND - HAND.mean(0))  # a small one within, and the large one around it
-    np.testing.assert_allclose(covered(np.stack([middle]), HAND[None]), [[1.0]])
-    np.testing.assert_allclose(covered(HAND[None], middle[None]), [[0.09]])

@@ -527,21 +527,3 @@ def test_a_settled_hand_whose_side_turns_over_is_another_hand(make_world, make_a
     assert set(hands.track) == {0, 1}
     assert set(hands.side[hands.track == 0]) == {1}
     assert set(hands.side[hands.track == 1]) == {0}
-
-
-@pytest.mark.parametrize(("sigma", "hands"), [(3.0, 1), (0.5, 2)])
-def test_fingers_of_a_hand_are_no_hand_unless_they_surely_are(make_world, make_actor, sigma, hands):
-    """A small hand over the fingers of a large one: a real one that the landmarker is sure of, or its doubtful idea."""
-    world = make_world(
-        [make_actor(1, lambda t: (0.0, 0.08, 0.3)), make_actor(0, lambda t: (0.0, -0.2, 1.2))], seconds=0.5
-    )
-    answer = world.landmarks
-
-    def doubtful(image, crops):
-        found = answer(image, crops)
-        found.sigma[np.ptp(found.keypoints, axis=1).max(1) < 130] = sigma * 2.2
-        return found
-
-    world.landmarks = doubtful
-    rows = track(world.clip(), networks=world).hands
-    assert len(np.unique(rows.track)) == hands

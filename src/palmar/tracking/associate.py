@@ -40,13 +40,6 @@ def lengths(keypoints: Float[np.ndarray, "n 21 2"]) -> Float[np.ndarray, " n"]:
     return np.maximum((keypoints.max(1) - keypoints.min(1)).max(1), 1.0)
 
 
-def covered(inner: Float[np.ndarray, "n 21 2"], outer: Float[np.ndarray, "m 21 2"]) -> Float[np.ndarray, "n m"]:
-    """The share of the box around each inner hand's keypoints that lies in the box around each outer one's."""
-    low, high = np.maximum(inner.min(1)[:, None], outer.min(1)), np.minimum(inner.max(1)[:, None], outer.max(1))
-    area = np.maximum(np.ptp(inner, axis=1).prod(1), 1e-9)
-    return np.maximum(high - low, 0).prod(-1) / area[:, None]
-
-
 def match_cost(expected: Expected, seen: Expected) -> Float[np.ndarray, "t o"]:
     """What it costs to say that observation o is hand t: place, form, size, side and shape. Infinite out of reach.
 

@@ -22,7 +22,7 @@ from palmar.hand.box import hand_box
 from palmar.hand.mirror import mirror_points, mirror_rotvecs
 from palmar.hand.model import HandModel
 from palmar.tracking import solve
-from palmar.tracking.associate import Expected, SideVote, assign, covered, duplicates, lengths, match_cost
+from palmar.tracking.associate import Expected, SideVote, assign, duplicates, lengths, match_cost
 from palmar.tracking.detector import iou
 from palmar.tracking.landmarker import SIZE, Landmarks
 from palmar.tracking.networks import Networks
@@ -59,10 +59,6 @@ class Settings:
     score_to_start: float = 0.35
     """A hand is taken up from a detection only with at least this score (`scores`). Among detections in photographs
     that may be tuned on, 2 % of the hands and 98 % of what is none lie below."""
-    inside: float = 0.7
-    score_to_start_inside: float = 0.75
-    """Where this much of a hand's box lies in that of a surer one, it is rather some of its fingers: it is taken up as
-    another hand only with this score."""
     score_to_keep: float = 0.2
     """A hand that is followed is lost below this."""
     memory_s: float = 0.5
@@ -274,13 +270,11 @@ class Tracker:
             return []
         crops = _crops(_aim(first.keypoints[good], s.crop_scale))
         found = self._landmarks(image, crops)
-        score = scores(found)
-        every = np.concatenate([*(keypoints[None] for keypoints in known), found.keypoints])
-        worth = np.concatenate([np.full(len(known), np.inf), score])
-        inside = (covered(found.keypoints, every) * (worth > score[:, None])).max(1) > s.inside
-        twice = duplicates(every, worth)
-        enough = score >= np.where(inside, s.score_to_start_inside, s.score_to_start)
-        new = np.array([row for row in np.flatnonzero(enough).tolist() if row + len(known) not in twice], int)
+        new = np.flatnonzero(scores(found) >= s.score_to_start)
+        worth = np.concatenate([np.full(len(known), 2.0), found.presence[new]])
+        both = np.concatenate([np.stack(known), found.keypoints[new]]) if known else found.keypoints[new]
+        twice = duplicates(both, worth)
+        new = np.array([row for i, row in enumerate(new) if i + len(known) not in twice], int)
         new = new[np.argsort(-found.presence[new] * detected.score[good[new]], kind="stable")[:room]]
         if not len(new):
             return []
