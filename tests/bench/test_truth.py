@@ -9,7 +9,7 @@ from palmar.bench.mediapipe_peer import Found
 
 RNG = np.random.default_rng(0)
 KEYPOINTS = RNG.uniform(0, 100, (4, 21, 2))
-JOINTS = RNG.normal(0, 0.05, (4, 21, 3)) + [0, 0, 0.5]
+JOINTS = RNG.normal((0, 0, 0.5), 0.05, (4, 21, 3))
 
 
 def found(t: int, *, shift: float = 0.0, side: int = 1) -> Found:
@@ -21,6 +21,7 @@ def test_a_perfect_tracker():
     figures = real.against_truth([found(t) for t in range(4)], KEYPOINTS, JOINTS)
     assert figures.pop("frames_with_hand_percent") == 100
     assert figures.pop("right_side_percent") == 100
+    assert figures.pop("frames_with_joints_percent") == 100
     assert max(figures.values()) == pytest.approx(0, abs=1e-9)
 
 
@@ -38,6 +39,15 @@ def test_missed_frames_are_counted():
     assert figures["frames_with_hand_percent"] == 50
     assert figures["keypoint_error_over_size"] == pytest.approx(0)
     assert real.against_truth([nothing], KEYPOINTS[:1], JOINTS[:1]) == {"frames_with_hand_percent": 0.0}
+
+
+def test_joints_that_are_no_numbers_do_not_count():
+    lost = found(1)
+    lost.joints[:] = np.nan
+    figures = real.against_truth([found(0), lost], KEYPOINTS, JOINTS)
+    assert figures["frames_with_hand_percent"] == 100
+    assert figures["frames_with_joints_percent"] == 50
+    assert figures["camera_space_mm"] == pytest.approx(0)
 
 
 def test_mean_and_spread_over_clips():

@@ -562,6 +562,11 @@ def against_truth(
     error = np.linalg.norm(pixels - keypoints[at], axis=-1) / size[:, None]
     out["right_side_percent"] = 100 * float(np.mean([f.side[i] == 1 for _, f, i in rows]))
     out["keypoint_error_over_size"] = float(error.mean())
+    solved = np.isfinite(metres).all((1, 2))  # a place that could not be solved for is not a number
+    metres, exact = metres[solved], exact[solved]
+    out["frames_with_joints_percent"] = 100 * len(metres) / len(found)
+    if not len(metres):
+        return out
     out["root_relative_mm"] = 1e3 * float(metrics.mpjpe(metres, exact, root=0))
     out["aligned_mm"] = 1e3 * float(metrics.pa_mpjpe(metres, exact))
     if camera_space:
