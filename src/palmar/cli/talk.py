@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import time
@@ -44,7 +45,7 @@ class Progress:
     Use as a context: the bar is taken away when it ends, so that what is said next stands on a line of its own.
     """
 
-    def __init__(self, what: str, unit: str = "frames", stream: TextIO | None = None) -> None:
+    def __init__(self, what: str, unit: str = "frames", stream: TextIO | io.TextIOBase | None = None) -> None:
         self.what, self.unit = what, unit
         self.done = 0
         self._stream = sys.stderr if stream is None else stream
