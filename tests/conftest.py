@@ -67,8 +67,8 @@ def _raises(plain: Any) -> Any:
 
 
 def _modules_to_check() -> list[str]:
-    """All modules of palmar but those with compiled functions, as Numba takes plain ones only, and `Hands`, which itself
-    converts and checks what it is given."""
+    """All modules of palmar but those with compiled functions, as Numba takes plain ones only, and `Hands`, which
+    itself converts and checks what it is given."""
     spec = importlib.util.find_spec("palmar")
     assert spec is not None
     assert spec.origin is not None

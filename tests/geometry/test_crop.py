@@ -60,7 +60,7 @@ def test_a_crop_is_resized_as_cv2_resize_does(side):
 def test_each_pixel_shows_what_its_place_in_the_picture_shows(angle, side, size):
     image = smooth()
     crop = Crop((160.3, 121.8), side, angle, size)
-    places = crop.to_image(np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1))
+    places = crop.to_image(np.stack(np.meshgrid(np.arange(float(size)), np.arange(float(size))), -1))
     inside = ((places > 1) & (places < (318, 238))).all(-1)
     off = np.abs(crop.extract(image).astype(float) - value_at(image, places))[inside]
     assert off.max() <= 4                                      # one pixel off would be up to 5.2, half a pixel 2.6

@@ -96,6 +96,7 @@ def test_crops_do_not_mix_in_use(net):
     assert not torch.allclose(together.keypoints[0], together.keypoints[1])
 
 
+@pytest.mark.plain
 def test_a_config_that_cannot_be_is_refused():
     with pytest.raises(PalmarError, match="multiple of 32"):
         LandmarkerConfig(size=100)

@@ -45,6 +45,7 @@ def test_the_labels_of_one_sample_agree():
     assert 0.2 < np.mean(sides) < 0.8
 
 
+@pytest.mark.plain
 def test_left_samples_are_mirror_images(monkeypatch):
     """The last draw of a crop picks the side; turned about, it gives the mirror image and the same pose labels."""
     index = next(i for i in range(30) if crop_sample(1, i).presence)

@@ -66,7 +66,7 @@ def test_overlap_against_rectangles_on_a_pixel_grid():
     rng = np.random.default_rng(0)
     a, b = rng.integers(1, 30, (2, 50, 4))
     grid = np.mgrid[-32:32, -32:32]
-    both = torch.as_tensor(a), torch.as_tensor(b)
+    both = torch.as_tensor(a).float(), torch.as_tensor(b).float()
     for p, q, one, two in zip(a, b, iou(*both), giou(*both), strict=True):
         inside = [
             (grid[1] >= -d[0]) & (grid[0] >= -d[1]) & (grid[1] < d[2]) & (grid[0] < d[3]) for d in (p, q)

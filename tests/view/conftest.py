@@ -27,7 +27,7 @@ def hands_at(
         angles = np.zeros((5, 3, 3))
         angles[:, :, 0] = 0.3
         rotations = HandModel.default(1).rotations_from_angles(angles)
-        rotations[0] = rotmat_from_rotvec(np.array(turn)) @ UPRIGHT
+        rotations[0] = rotmat_from_rotvec(np.array(turn, float)) @ UPRIGHT
         if side == 0:
             rotations = mirror_rotmats(rotations)
         joints = HandModel.default(side).shaped(np.zeros(10)).posed(rotations, np.array(place)).joints()

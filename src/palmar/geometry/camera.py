@@ -66,7 +66,7 @@ class BrownConrady:
         slope = (top + 2 * s * top.deriv()) * bottom - 2 * s * top * bottom.deriv()     # of r top / bottom
         return math.sqrt(min(_smallest_positive_root(slope.coef), _smallest_positive_root(bottom.coef)))
 
-    def _radial(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _radial(self, s: np.ndarray | np.floating) -> tuple[np.ndarray | np.floating, np.ndarray | np.floating]:
         """The radial factor at squared radius s, and its derivative by s."""
         top, bottom = 1 + s * (self.k1 + s * (self.k2 + s * self.k3)), 1 + s * (self.k4 + s * (self.k5 + s * self.k6))
         slope_top = self.k1 + s * (2 * self.k2 + s * 3 * self.k3)

@@ -77,7 +77,7 @@ def stub_ring(model: HandModel) -> Int32[np.ndarray, " 20"]:
 
 
 def bend_wrist(
-    vertices: Float[np.ndarray, "v 3"], behind: Float[np.ndarray, " v"], bend: Float[np.ndarray, 3]
+    vertices: Float[np.ndarray, "v 3"], behind: Float[np.ndarray, " v"], bend: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "v 3"]:
     """Turn what lies behind the wrist by the rotation vector `bend` about the origin, the stub's first half
     gradually."""
@@ -105,7 +105,7 @@ def tube_faces(rings: int, around: int) -> Int32[np.ndarray, "f 3"]:
 
 
 def forearm(
-    ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, 3], length: float, elbow: float, rings: int = 6
+    ring: Float[np.ndarray, "20 3"], axis: Float[np.ndarray, " 3"], length: float, elbow: float, rings: int = 6
 ) -> Float[np.ndarray, "n 3"]:
     """Vertices of a tube from the stub's last ring towards the elbow, widening to `elbow` times the ring."""
     centre = ring.mean(0)
@@ -116,7 +116,7 @@ def forearm(
 
 def sleeve(
     ring: Float[np.ndarray, "20 3"],
-    axis: Float[np.ndarray, 3],
+    axis: Float[np.ndarray, " 3"],
     start: float,
     length: float,
     elbow: float,

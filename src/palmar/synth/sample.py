@@ -35,11 +35,11 @@ class CropSample:
 
     image: UInt8[np.ndarray, "128 128 3"]
     keypoints: Float32[np.ndarray, "21 2"]
-    visible: Float32[np.ndarray, 21]
+    visible: Float32[np.ndarray, " 21"]
     presence: float
     side: float
     rotations: Float32[np.ndarray, "16 3 3"]
-    shape: Float32[np.ndarray, 10]
+    shape: Float32[np.ndarray, " 10"]
     joints: Float32[np.ndarray, "21 3"]
     """Metres from the wrist, axes of the crop's camera."""
 

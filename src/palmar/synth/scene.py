@@ -33,17 +33,17 @@ class Placed:
     """Metres, camera frame."""
     rotations: Float32[np.ndarray, "16 3 3"]
     """Wrist (camera frame), then 15 local."""
-    shape: Float32[np.ndarray, 10]
+    shape: Float32[np.ndarray, " 10"]
 
 
-def sample_shape(rng: np.random.Generator) -> Float[np.ndarray, 10]:
+def sample_shape(rng: np.random.Generator) -> Float[np.ndarray, " 10"]:
     """Shape coefficients in standard deviations, Gaussian, cut at 2.5."""
     return rng.normal(0.0, 1.0, 10).clip(-2.5, 2.5)
 
 
 def place_hand(
     rng: np.random.Generator,
-    place: Float[np.ndarray, 3],
+    place: Float[np.ndarray, " 3"],
     *,
     look: Float[np.ndarray, "3 3"] | None = None,
     skin: Skin | None = None,
