@@ -176,7 +176,7 @@ def found_of(hands: Hands) -> Found:
     )
 
 
-def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"] | np.floating:
+def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"]:
     """The longer side of the hand's box, pixels."""
     box = hand_box(keypoints)
     return (box[..., 2:] - box[..., :2]).max(-1)

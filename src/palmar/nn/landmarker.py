@@ -76,13 +76,13 @@ class Landmarks(NamedTuple):
     shape: Float[Tensor, "b 10"]
 
 
-def cell_centres(count: int | Tensor, stride: float | Tensor) -> Float[Tensor, " count"]:
+def cell_centres(count: int, stride: float) -> Float[Tensor, " count"]:
     """Pixel coordinates of the centres of `count` cells of `stride` pixels; pixel centres lie at integers."""
     return (torch.arange(count, dtype=torch.float32) + 0.5) * stride - 0.5
 
 
 def soft_argmax(
-    probability: Float[Tensor, "b k h w"], stride: float | Tensor
+    probability: Float[Tensor, "b k h w"], stride: float
 ) -> tuple[Float[Tensor, "b k 2"], Float[Tensor, "b k 2"]]:
     """Mean and standard deviation, in pixels of the crop, of x and y under maps that sum to one."""
     _, _, h, w = probability.shape
