@@ -55,6 +55,7 @@ def answers(path, image: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip(names, session.run(names, {"image": image}), strict=True))
 
 
+@pytest.mark.plain  # tracing passes tensors where numbers stand
 @pytest.mark.parametrize("count", [1, 5])
 def test_landmarker_file(landmarker, tmp_path, count):
     export(landmarker, tmp_path / "landmarker.onnx", Provenance(RECIPE, 10, LICENCES, {}), scale=1.7)
@@ -87,6 +88,7 @@ def test_detector_file(detector, tmp_path, shape):
     np.testing.assert_allclose(cosine, 1.0, atol=1e-4)
 
 
+@pytest.mark.plain  # tracing passes tensors where numbers stand
 def test_the_card_names_the_bytes_and_their_making(landmarker, tmp_path):
     provenance = Provenance(RECIPE, 10, LICENCES, {"auc": 0.5}, world="synth 1, seed 0")
     card = export(landmarker, tmp_path / "a" / "landmarker.onnx", provenance, scale=2.0)

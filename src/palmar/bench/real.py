@@ -179,7 +179,7 @@ def found_of(hands: Hands) -> Found:
 def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"]:
     """The longer side of the hand's box, pixels."""
     box = hand_box(keypoints)
-    return (box[..., 2:] - box[..., :2]).max(-1)
+    return np.asarray((box[..., 2:] - box[..., :2]).max(-1))
 
 
 def match(found: Float[np.ndarray, "n 21 2"], labels: Float[np.ndarray, "m 21 2"]) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ class ArrayFrames:
     Raises PalmarError for no images, arrays that are not RGB uint8, and an fps that is not above 0.
     """
 
-    def __init__(self, images: Sequence[UInt8[np.ndarray, "h w 3"]] | UInt8[np.ndarray, "t h w 3"],
+    def __init__(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]] | UInt8[np.ndarray, "t h w 3"],
                  fps: float | None = 30.0, *, source: str = "array") -> None:
         for image in images:
             check_rgb(image)
