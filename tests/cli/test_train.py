@@ -26,6 +26,7 @@ def small(monkeypatch):
     torch.set_num_threads(before)
 
 
+@pytest.mark.plain  # tracing passes tensors where numbers stand
 @pytest.mark.parametrize(
     ("network", "outputs"), [("detector", ("score", "box")), ("landmarker", ("keypoints", "sigma"))]
 )

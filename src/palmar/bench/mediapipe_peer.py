@@ -86,7 +86,7 @@ class Peer:
         self._folder.cleanup()
 
     def __call__(
-        self, images: Sequence[UInt8[np.ndarray, "h w 3"]], *, static: bool, fresh: bool = False
+        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, static: bool, fresh: bool = False
     ) -> tuple[list[Found], Float[np.ndarray, " t"]]:
         """The hands of each picture, and the milliseconds each took.
 
