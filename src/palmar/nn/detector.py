@@ -78,6 +78,8 @@ class Detector(nn.Module):
 
     def forward(self, image: UInt8[Tensor, "b H W 3"]) -> Detections:
         maps = self.backbone(planes_from_image(image))
-        cells = self.read(self.mix(self.pyramid(maps[1:]))).permute(0, 2, 3, 1)      # b h w 8
+        mixed = self.mix(self.pyramid(maps[1:]))
+        with torch.autocast(image.device.type, enabled=False):   # half a number's digits are too few for coordinates
+            cells = self.read(mixed.float()).permute(0, 2, 3, 1)                      # b h w 8
         distances = BOX_UNIT * cells[..., 1:5].clamp(-5.0, 3.5).exp()                # 0.2 to 1,060 px
         return Detections(cells[..., 0], distances, cells[..., 5], cells[..., 6:])

@@ -122,9 +122,13 @@ class Landmarker(nn.Module):
         self.register_buffer("mean_sixd", identity, persistent=False)
 
     def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Landmarks:
-        # Heat maps at stride 4 and their soft-argmax.
         maps = self.backbone(planes_from_image(image))
         fine = self.pyramid(maps)                                                     # b c h w
+        with torch.autocast(image.device.type, enabled=False):   # half a number's digits are too few for coordinates
+            return self._read(maps[-1].float(), fine.float())
+
+    def _read(self, coarse: Float[Tensor, "b _ _ _"], fine: Float[Tensor, "b c h w"]) -> Landmarks:
+        # Heat maps at stride 4 and their soft-argmax.
         logits = self.heat(fine) * self.log_scale.exp()[:, None, None]
         b, k, h, w = logits.shape
         heat = F.log_softmax(logits.flatten(2), -1)                                   # b 21 hw
@@ -135,7 +139,6 @@ class Landmarker(nn.Module):
         # What the heads see. Their losses do not move the heat maps, only the features.
         place = (keypoints.detach() - half) / half                                    # b 21 2, about -1 to 1
         under = self.gather(probability.detach() @ fine.flatten(2).transpose(1, 2))   # b 21 gathered
-        coarse = maps[-1]
         seen = torch.cat(
             [
                 coarse.mean((2, 3)),

@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from palmar.geometry.rotations import rotmat_from_rotvec
-from palmar.hand import HandModel
+from palmar.hand import HandModel, ShapedHand
 from palmar.render import Mesh
 from palmar.synth.anatomy import bend_wrist, forearm, sleeve, stub_ring, surface_masks, tube_faces
 from palmar.synth.collision import Body
 from palmar.synth.pose import sample_orientation, sample_pose
-from palmar.synth.skin import Skin, paint, sample_cloth, sample_skin
+from palmar.synth.skin import Painted, Skin, paint, sample_cloth, sample_skin
 
 ARM, CLOTH, THING = 16, 20, 21
 """Part labels beside the hand's own 0 to 15."""
@@ -41,6 +41,145 @@ def sample_shape(rng: np.random.Generator) -> Float[np.ndarray, " 10"]:
     return rng.normal(0.0, 1.0, 10).clip(-2.5, 2.5)
 
 
+@dataclass(frozen=True, eq=False)
+class Dressed:
+    """One person's hand with its arm and what the arm wears, drawn once and posed as often as wanted.
+
+    Its pieces have the same faces in every pose. Everything is a right hand's; `world.mirrored` makes a left one of it.
+    """
+
+    shaped: ShapedHand
+    shape: Float[np.ndarray, " 10"]
+    body: Body
+    painted: Painted
+    length: float
+    """Metres of arm behind the stub."""
+    elbow: float
+    """How much wider than the wrist the arm becomes."""
+    scale: float
+    """Of the wrist over an average one."""
+    clothes: tuple[Cover, ...]
+
+    @staticmethod
+    def sample(
+        rng: np.random.Generator,
+        *,
+        shape: Float[np.ndarray, " 10"] | None = None,
+        skin: Skin | None = None,
+        arm: tuple[float, float] = (0.16, 0.30),
+    ) -> Dressed:
+        """A person's hand. arm: range of the arm's length in metres behind the stub."""
+        model = HandModel.default()
+        shape = sample_shape(rng) if shape is None else shape
+        skin = sample_skin(rng) if skin is None else skin
+        shaped = model.shaped(shape)
+        rest = shaped.vertices()
+        painted = paint(skin, surface_masks(model), rest.astype(np.float32))
+        ring = rest[stub_ring(model)]
+        scale = float(np.linalg.norm(ring - ring.mean(0), axis=1).mean()) / 0.025
+        length, elbow = scale * rng.uniform(*arm), float(rng.uniform(1.15, 1.7))
+        clothes = _clothes(rng, ring, length, elbow, scale)
+        return Dressed(shaped, shape, Body.of(shaped), painted, length, elbow, scale, clothes)
+
+    def posed(
+        self,
+        angles: Float[np.ndarray, "5 3 3"],
+        frame_from_hand: Float[np.ndarray, "3 3"],
+        bend: Float[np.ndarray, " 3"] | None = None,
+        *,
+        knuckle: Float[np.ndarray, " 3"] | None = None,
+        translation: Float[np.ndarray, " 3"] | None = None,
+    ) -> Worn:
+        """The hand at anatomical angles (not taken apart: see `Body.resolve`), turned by `frame_from_hand`.
+
+        bend: rotation vector of the arm against the hand. It stands where its middle MCP is at `knuckle`, or where the
+        model's `translation` says.
+        """
+        model = self.shaped.model
+        rotations = model.rotations_from_angles(angles)
+        posed = self.shaped.posed(rotations)  # rest frame; turned into the target frame below
+        bend = np.zeros(3) if bend is None else bend
+        vertices, joints = bend_wrist(posed.skin(), model.behind, bend), posed.joints()
+        ring_rows = stub_ring(model)
+        ring, axis = vertices[ring_rows], rotmat_from_rotvec(bend) @ np.array([1.0, 0.0, 0.0])
+        tube = forearm(ring, axis, self.length, self.elbow)
+        arm_rows = np.tile(ring_rows, len(tube) // len(ring))
+        p = self.painted
+        parts = [
+            (vertices, model.faces, p.albedo, p.roughness, p.specular, model.parts),
+            (
+                tube,
+                tube_faces(len(tube) // len(ring), len(ring)),
+                p.albedo[arm_rows],
+                p.roughness[arm_rows],
+                p.specular[arm_rows],
+                np.full(len(tube), ARM, np.uint8),
+            ),
+        ]
+        parts += [cover.on(ring, axis, self.length, self.elbow) for cover in self.clothes]
+        wrist = self.shaped.rest_joints[0]
+        if translation is None:
+            place = np.zeros(3) if knuckle is None else np.asarray(knuckle) - frame_from_hand @ joints[9]
+            translation = place - (wrist - frame_from_hand @ wrist)
+        place = translation + wrist - frame_from_hand @ wrist  # the wrist turns about its own joint
+        camera = lambda points: points @ frame_from_hand.T + place  # noqa: E731
+        meshes = [
+            Mesh(
+                camera(v).astype(np.float32),
+                f,
+                a.astype(np.float32),
+                r,
+                s,
+                part=part,
+                closed=np.full(len(f), f is model.faces),
+            )
+            for v, f, a, r, s, part in parts
+        ]
+        world = rotations.copy()
+        world[0] = frame_from_hand
+        return Worn(meshes[0], meshes[1], tuple(meshes[2:]), camera(joints), world, np.asarray(translation, np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """A posed right hand: its meshes, and the truth in the same frame."""
+
+    hand: Mesh
+    arm: Mesh
+    clothes: tuple[Mesh, ...]
+    joints: Float[np.ndarray, "21 3"]
+    rotations: Float[np.ndarray, "16 3 3"]
+    """Wrist (frame_from_hand), then 15 local."""
+    translation: Float[np.ndarray, " 3"]
+    """Of the model, after the wrist has turned about its own joint."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """A sleeve or band around the arm."""
+
+    start: float
+    """Metres behind the stub's last ring; negative over the wrist."""
+    extent: float
+    gap: Float[np.ndarray, "r 20"]
+    """Metres off the skin."""
+    albedo: Float32[np.ndarray, "n 3"]
+    roughness: float
+    specular: float
+
+    def on(self, ring: np.ndarray, axis: np.ndarray, length: float, elbow: float) -> tuple:
+        points = sleeve(ring, axis, self.start, self.extent, elbow, length, self.gap)
+        n = len(points)
+        return (
+            points,
+            tube_faces(len(self.gap), len(ring)),
+            self.albedo,
+            np.full(n, self.roughness, np.float32),
+            np.full(n, self.specular, np.float32),
+            np.full(n, CLOTH, np.uint8),
+        )
+
+
 def place_hand(
     rng: np.random.Generator,
     place: Float[np.ndarray, " 3"],
@@ -57,7 +196,6 @@ def place_hand(
     same generator then gives the same person in another pose, as a moving picture needs. Fingers that run into each
     other are taken apart.
     """
-    model = HandModel.default()
     shape = sample_shape(rng)
     angles, turn = sample_pose(rng).angles, sample_orientation(rng)
     if posed_as is not None:
@@ -65,84 +203,37 @@ def place_hand(
     if look is not None:
         turn = look @ turn
     bend = rng.normal(0.0, 1.0, 3) * (0.15, 0.30, 0.45)
-    skin = sample_skin(rng) if skin is None else skin
-    shaped = model.shaped(shape)
-    rotations = model.rotations_from_angles(Body.of(shaped).resolve(angles))
-    posed = shaped.posed(rotations)  # rest frame; turned into the camera frame below
-    vertices = bend_wrist(posed.skin(), model.behind, bend)
-    joints = posed.joints()
-    painted = paint(skin, surface_masks(model), shaped.vertices().astype(np.float32))
-    albedo, roughness, specular = painted.albedo, painted.roughness, painted.specular
-    ring_rows = stub_ring(model)
-    ring = vertices[ring_rows]
-    axis = rotmat_from_rotvec(bend) @ np.array([1.0, 0.0, 0.0])
-    scale = float(np.linalg.norm(ring - ring.mean(0), axis=1).mean()) / 0.025
-    length, elbow = scale * rng.uniform(*arm), rng.uniform(1.15, 1.7)
-    tube = forearm(ring, axis, length, elbow)
-    arm_rows = np.tile(ring_rows, len(tube) // len(ring))
-    pieces = [
-        (vertices, model.faces, albedo, roughness, specular, model.parts),
-        (
-            tube,
-            tube_faces(len(tube) // len(ring), len(ring)),
-            albedo[arm_rows],
-            roughness[arm_rows],
-            specular[arm_rows],
-            np.full(len(tube), ARM, np.uint8),
-        ),
-    ]
-    pieces += _clothes(rng, ring, axis, length, elbow, scale)
-    origin = turn @ joints[9]
-    camera = lambda points: points @ turn.T + (place - origin)  # noqa: E731
-    meshes = [
-        Mesh(
-            camera(p).astype(np.float32),
-            f,
-            a.astype(np.float32),
-            r,
-            s,
-            part=part,
-            closed=np.full(len(f), f is model.faces),
-        )
-        for p, f, a, r, s, part in pieces
-    ]
-    world = rotations.copy()
-    world[0] = turn
+    dressed = Dressed.sample(rng, shape=shape, skin=skin, arm=arm)
+    worn = dressed.posed(dressed.body.resolve(angles), turn, bend, knuckle=place)
     return Placed(
-        Mesh.concatenate(meshes), camera(joints).astype(np.float32), world.astype(np.float32), shape.astype(np.float32)
+        Mesh.concatenate([worn.hand, worn.arm, *worn.clothes]),
+        worn.joints.astype(np.float32),
+        worn.rotations.astype(np.float32),
+        shape.astype(np.float32),
     )
 
 
 def _clothes(
-    rng: np.random.Generator, ring: np.ndarray, axis: np.ndarray, length: float, elbow: float, scale: float
-) -> list[tuple]:
-    """Nothing (50 %), a long sleeve (38 %), or a band, watch or bracelet (12 %)."""
+    rng: np.random.Generator, ring: np.ndarray, length: float, elbow: float, scale: float
+) -> tuple[Cover, ...]:
+    """Nothing (50 %), a long sleeve (38 %), or a band, watch or bracelet (12 %). ring: the stub's end at rest."""
     draw = rng.random()
     if draw < 0.50:
-        return []
+        return ()
     if draw < 0.88:
         start = scale * rng.uniform(-0.065, 0.06)
-        rings, gap = 6, rng.uniform(0.003, 0.014) + rng.normal(0, 0.0012, (6, len(ring)))
+        gap = rng.uniform(0.003, 0.014) + rng.normal(0, 0.0012, (6, len(ring)))
         gap[0] += rng.uniform(0.0, 0.006)
-        points = sleeve(ring, axis, start, length - start + 0.02, elbow, length, np.maximum(gap, 0.002))
+        gap, extent = np.maximum(gap, 0.002), length - start + 0.02
     else:
         start = scale * rng.uniform(-0.055, -0.01)
-        rings, gap = 4, np.full((4, len(ring)), rng.uniform(0.0015, 0.004))
+        gap = np.full((4, len(ring)), rng.uniform(0.0015, 0.004))
         gap[[0, -1]] = -0.001
-        points = sleeve(ring, axis, start, scale * rng.uniform(0.008, 0.03), elbow, length, gap)
+        extent = scale * rng.uniform(0.008, 0.03)
+    points = sleeve(ring, np.array([1.0, 0.0, 0.0]), start, extent, elbow, length, gap)
     cloth = sample_cloth(rng)
-    n = len(points)
-    albedo = cloth.paint(points.astype(np.float32)) * rng.uniform(0.85, 1.0, (n, 1)).astype(np.float32)
-    return [
-        (
-            points,
-            tube_faces(rings, len(ring)),
-            albedo,
-            np.full(n, cloth.roughness, np.float32),
-            np.full(n, rng.uniform(0.0, 0.6), np.float32),
-            np.full(n, CLOTH, np.uint8),
-        )
-    ]
+    albedo = cloth.paint(points.astype(np.float32)) * rng.uniform(0.85, 1.0, (len(points), 1)).astype(np.float32)
+    return (Cover(start, extent, gap, albedo, cloth.roughness, float(rng.uniform(0.0, 0.6))),)
 
 
 def _box() -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -65,6 +65,11 @@ class Recipe:
     """Strength of the augmentation at the start."""
     ease_until: float = 0.33
     """Part of the run after which the augmentation is at full strength."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions; the weights, the heads and the loss are float32 either way. bfloat16 pays on GPUs and on
+    processors with AVX512-BF16 or AMX."""
+    start: str = ""
+    """Hash of the weights that the run began from; empty for random ones."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "steps"):
@@ -138,7 +143,7 @@ def train(
     until: stop with a checkpoint before this step, as if the time were up.
     Raises PalmarError where `run` was begun with another recipe or another network, or where the loss stays not finite.
     """
-    fabric = _fabric(device)
+    fabric = _fabric(device, recipe.precision)
     rank, world = fabric.global_rank, fabric.world_size
     with _settings(threads):
         state = _begin(build, recipe, fabric.device)
@@ -234,7 +239,7 @@ def _mix(seed: int, step: int) -> int:
     return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
 
 
-def _fabric(device: str) -> Any:
+def _fabric(device: str, precision: str) -> Any:
     """Lightning Fabric on one device, or on those torchrun gave."""
     lightning = need("lightning_fabric", extra="torch")
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -244,6 +249,7 @@ def _fabric(device: str) -> Any:
         accelerator=kind,
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
     )
     fabric.launch()
     return fabric

@@ -9,6 +9,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
+from torch import nn
 
 from palmar.errors import PalmarError
 from palmar.nn.detector import Detector
@@ -19,6 +21,7 @@ from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.photographs import Kept, load_photographs, photo_crop, photo_frame
+from palmar.train.start import digest_of, start_from
 
 MOST_HANDS = 4
 """Rows of a detector batch's boxes."""
@@ -125,16 +128,45 @@ def _letterboxed(image: np.ndarray, seed: int, index: int) -> np.ndarray:
     return image
 
 
-def run_landmarker(run: Path, data: Data, recipe: Recipe = LANDMARKER, **options: Any) -> Outcome:
-    """Train the landmarker in the folder `run`, or go on where it stands. Options are those of
-    `palmar.train.loop.train`."""
-    return train(Landmarker, LandmarkerLoss(), LandmarkerBatches(recipe, data), recipe, run, **options)
+def run_landmarker(
+    run: Path, data: Data, recipe: Recipe = LANDMARKER, *, start: Path | None = None, **options: Any
+) -> Outcome:
+    """Train the landmarker in the folder `run`, or go on where it stands.
+
+    start: weights to begin from, an ONNX file or another run's folder. Other options are those of
+    `palmar.train.loop.train`.
+    """
+    batches = LandmarkerBatches(recipe, data)
+    recipe, build = begun(recipe, Landmarker, batches, start)
+    return train(build, LandmarkerLoss(), batches, recipe, run, **options)
 
 
-def run_detector(run: Path, data: Data, recipe: Recipe = DETECTOR, **options: Any) -> Outcome:
-    """Train the detector in the folder `run`, or go on where it stands. Options are those of
-    `palmar.train.loop.train`."""
-    return train(Detector, DetectorLoss(), DetectorBatches(recipe, data), recipe, run, **options)
+def run_detector(
+    run: Path, data: Data, recipe: Recipe = DETECTOR, *, start: Path | None = None, **options: Any
+) -> Outcome:
+    """Train the detector in the folder `run`, or go on where it stands. Options are those of `run_landmarker`."""
+    batches = DetectorBatches(recipe, data)
+    recipe, build = begun(recipe, Detector, batches, start)
+    return train(build, DetectorLoss(), batches, recipe, run, **options)
+
+
+CALIBRATION = 4
+"""Batches whose pictures give the batch norms of finished weights their statistics."""
+
+
+def begun(
+    recipe: Recipe, network: type[nn.Module], batches: Callable[[int], dict[str, Any]], start: Path | None
+) -> tuple[Recipe, Callable[[], nn.Module]]:
+    """The recipe, marked with what it starts from, and what builds the network so."""
+    if start is None:
+        return recipe, network
+    digest = digest_of(start)
+
+    def build() -> nn.Module:
+        images = np.concatenate([batches(recipe.steps - 1 - n)["image"] for n in range(CALIBRATION)])
+        return start_from(network(), start, torch.from_numpy(images))
+
+    return replace(recipe, start=digest, ease=1.0), build         # finished weights need no easing in
 
 
 RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {
