@@ -6,12 +6,14 @@ the opinions beside the pictures (another tracker's), boxes from people where th
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from palmar.data.photographs import Opinion, Photograph, read_photographs
 from palmar.errors import PalmarError
@@ -39,18 +41,54 @@ class Kept:
     opinions: tuple[Opinion, ...]
 
 
-def load_photographs(folders: list[Path]) -> list[Kept]:
+@dataclass(frozen=True, eq=False)
+class Album:
+    """Pictures to draw from. A large group (a room, a day) is drawn less often than its number says: folders, and the
+    groups of each, have weights that go with the square root of their pictures."""
+
+    kept: tuple[Kept, ...]
+    until: Float64[np.ndarray, " n"]
+    """Cumulative probabilities."""
+
+    @staticmethod
+    def of(folders: Sequence[Sequence[tuple[Kept, str]]]) -> Album:
+        """Of folders of (picture, name of its group)."""
+        kept, weights = [], []
+        for folder in folders:
+            sizes = Counter(group for _, group in folder)
+            share = np.array([sizes[group] ** -0.5 for _, group in folder])
+            weights.append(share / share.sum() * len(folder) ** 0.5)
+            kept += [picture for picture, _ in folder]
+        until = np.cumsum(np.concatenate(weights))
+        return Album(tuple(kept), until / until[-1])
+
+    def draw(self, rng: np.random.Generator) -> Kept:
+        return self.kept[min(int(np.searchsorted(self.until, rng.random(), side="right")), len(self.kept) - 1)]
+
+    def with_opinions(self) -> Album:
+        """Those whose keypoints are known. Raises PalmarError where there are none."""
+        known = np.array([bool(picture.opinions) for picture in self.kept])
+        if not known.any():
+            raise PalmarError("none of the photographs has labelled keypoints; the landmarker needs some.")
+        until = np.cumsum(np.diff(self.until, prepend=0.0)[known])
+        return Album(tuple(k for k in self.kept if k.opinions), until / until[-1])
+
+
+def load_photographs(folders: list[Path]) -> Album:
     """The `adapt` split of these folders, decoded. Raises PalmarError where there is none, or a file does not
     decode."""
-    kept = [
-        _keep(photo)
+    loaded = [
+        [
+            (_keep(photo), photo.group)
+            for photo in read_photographs(folder, "adapt")
+            if photo.opinions or len(photo.boxes)
+        ]
         for folder in folders
-        for photo in read_photographs(folder, "adapt")
-        if photo.opinions or len(photo.boxes)
     ]
-    if not kept:
+    loaded = [folder for folder in loaded if folder]
+    if not loaded:
         raise PalmarError(f"no labelled pictures of the split 'adapt' in {', '.join(map(str, folders))}.")
-    return kept
+    return Album.of(loaded)
 
 
 def _keep(photo: Photograph) -> Kept:
@@ -77,13 +115,13 @@ def _keep(photo: Photograph) -> Kept:
     return Kept(np.ascontiguousarray(image[:, :, ::-1]), boxes.astype(np.float32), sides, directions, opinions)
 
 
-def photo_crop(kept: list[Kept], seed: int, index: int, strength: float = 1.0) -> CropSample:
-    """A crop of a random hand, turned, scaled, shifted, mirrored and re-photographed; without exact 3D."""
+def photo_crop(album: Album, seed: int, index: int, strength: float = 1.0) -> CropSample:
+    """A crop of a random hand, turned, scaled, shifted, mirrored and re-photographed; without exact 3D.
+
+    album: pictures whose keypoints are known, see `Album.with_opinions`.
+    """
     rng = np.random.default_rng((seed, index, 2))
-    while True:
-        photo = kept[rng.integers(len(kept))]
-        if photo.opinions:
-            break
+    photo = album.draw(rng)
     opinion = photo.opinions[rng.integers(len(photo.opinions))]
     points = opinion.keypoints.astype(np.float64)
     angle = float(angle_up(points[9] - points[0])) + (
@@ -146,7 +184,7 @@ def photo_crop(kept: list[Kept], seed: int, index: int, strength: float = 1.0) -
 
 
 def photo_frame(
-    kept: list[Kept],
+    album: Album,
     backgrounds: Backgrounds,
     seed: int,
     index: int,
@@ -156,7 +194,7 @@ def photo_frame(
 ) -> FrameSample:
     """A window of a random picture, larger or smaller than it, the rest filled with a background."""
     rng = np.random.default_rng((seed, index, 3))
-    photo = kept[rng.integers(len(kept))]
+    photo = album.draw(rng)
     h, w = photo.image.shape[:2]
     fit = min(height / h, width / w)
     scale = fit * np.exp(rng.uniform(np.log(0.35), np.log(1.7)))

@@ -20,7 +20,7 @@ from palmar.synth.sample import CropSample, FrameSample, crop_sample, frame_samp
 from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
 from palmar.train.loop import Outcome, Recipe, train
-from palmar.train.photographs import Kept, load_photographs, photo_crop, photo_frame
+from palmar.train.photographs import Album, load_photographs, photo_crop, photo_frame
 from palmar.train.start import digest_of, start_from
 
 MOST_HANDS = 4
@@ -50,10 +50,10 @@ class Batches:
     def __init__(self, recipe: Recipe, data: Data) -> None:
         cv2.setNumThreads(1)  # before OpenCV starts threads: a forked worker would wait for them for ever
         self.recipe, self.data = recipe, data
-        self.kept: list[Kept] = load_photographs(list(data.photographs)) if data.photographs else []
+        self.album: Album | None = load_photographs(list(data.photographs)) if data.photographs else None
 
     def from_photographs(self) -> int:
-        return round(self.recipe.batch * self.data.share) if self.kept else 0
+        return round(self.recipe.batch * self.data.share) if self.album else 0
 
     def places(self, number: int) -> list[tuple[bool, int]]:
         """(from photographs, index of the sample) of every sample of a batch."""
@@ -62,10 +62,14 @@ class Batches:
 
 
 class LandmarkerBatches(Batches):
+    def __init__(self, recipe: Recipe, data: Data) -> None:
+        super().__init__(recipe, data)
+        self.album = self.album and self.album.with_opinions()
+
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[CropSample] = [
-            photo_crop(self.kept, self.data.seed, index, strength)
+            photo_crop(self.album, self.data.seed, index, strength)
             if real
             else crop_sample(self.data.seed, index, strength)
             for real, index in self.places(number)
@@ -91,7 +95,7 @@ class DetectorBatches(Batches):
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[FrameSample] = [
-            photo_frame(self.kept, self.backgrounds, self.data.seed, index, self.height, self.width, strength)
+            photo_frame(self.album, self.backgrounds, self.data.seed, index, self.height, self.width, strength)
             if real
             else frame_sample(self.data.seed, index, self.height, self.width, strength)
             for real, index in self.places(number)
