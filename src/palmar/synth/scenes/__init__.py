@@ -1,0 +1,12 @@
+"""Sorts of scenes by name: each is a function of (seed, index) that gives a `palmar.synth.world.Scene`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from palmar.synth.world import Scene
+
+Builder = Callable[[int, int], Scene]
+"""Takes (seed, index)."""
+
+SCENES: Mapping[str, Builder] = {}
