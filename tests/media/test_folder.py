@@ -7,7 +7,7 @@ import os
 import pytest
 
 from palmar.errors import PalmarError
-from palmar.media import whole_file, whole_folder
+from palmar.media import resumable_folder, whole_file, whole_folder
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -15,7 +15,7 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
     with whole_folder(out) as part:
         (part / "x.txt").write_text("x")
         assert not out.exists()
-        assert part.parent == out.parent                 # a sibling, so that renaming is one step
+        assert part.parent == out.parent  # a sibling, so that renaming is one step
     assert (out / "x.txt").read_text() == "x"
     assert [p.name for p in out.parent.iterdir()] == ["out"]
     mask = os.umask(0)
@@ -40,7 +40,7 @@ def test_nothing_is_left_when_the_block_fails(tmp_path, error):
 def test_what_exists_is_kept(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    with whole_folder(out) as part:                      # an empty folder may be used
+    with whole_folder(out) as part:  # an empty folder may be used
         (part / "clip.json").write_text("1")
     with pytest.raises(PalmarError, match="exists already"), whole_folder(out):
         pass
@@ -129,3 +129,47 @@ def test_whole_file(tmp_path):
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def fill(out, names, *, key="00aa", stop=None):
+    """What was there before, in a resumable folder in which files are made one after the other."""
+    with resumable_folder(out, key) as part:
+        before = sorted(path.name for path in part.iterdir())
+        for name in names:
+            if name == stop:
+                raise KeyboardInterrupt
+            (part / name).write_text(name)
+    return before
+
+
+def test_a_resumable_folder_goes_on_where_it_was_stopped(tmp_path):
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(KeyboardInterrupt):
+        fill(out, "abc", stop="c")
+    assert not out.exists()
+    assert fill(out, "c") == ["a", "b"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "c"]
+
+
+def test_another_request_does_not_go_on_from_it(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "out", "ab", stop="b")
+    assert fill(tmp_path / "out", "b", key="00bb") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.00aa.unfinished", "out"]
+
+
+def test_a_resumable_folder_leaves_nothing_when_nothing_was_made(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "deep" / "out", "a", stop="a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resumable_folder_is_made_by_one_process_at_a_time(tmp_path):
+    with resumable_folder(tmp_path / "out", "00aa") as part:
+        (part / "a").write_text("a")
+        with pytest.raises(PalmarError, match="another process"):
+            fill(tmp_path / "out", "b")
+        assert [path.name for path in part.iterdir()] == ["a"]
+    with pytest.raises(PalmarError, match="exists already"):
+        fill(tmp_path / "out", "b")

@@ -21,7 +21,7 @@ from palmar.errors import PalmarError
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:                                      # Windows: what killed processes leave is left there
+except ImportError:  # Windows: what killed processes leave is left there
     fcntl = None
 
 
@@ -54,7 +54,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     except OSError as err:
         full = err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if not full and str(part) not in (err.filename, err.filename2):
-            raise                                        # not about this file
+            raise  # not about this file
         raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
     finally:
         with suppress(OSError):
@@ -85,7 +85,7 @@ def whole_folder(path: str | Path, overwrite: bool = False, *, marker: str = "cl
     _sweep(path, part)
     try:
         yield part
-        _check_free(path, overwrite, marker)             # again: someone may have been faster
+        _check_free(path, overwrite, marker)  # again: someone may have been faster
         try:
             _into_place(part, path)
         except OSError as err:
@@ -98,15 +98,62 @@ def whole_folder(path: str | Path, overwrite: bool = False, *, marker: str = "cl
             os.close(held)
 
 
-def _hold(part: Path) -> int | None:
-    """A lock on the folder that the system lets go when this process ends, however it ends. None: no locks here."""
+@contextmanager
+def resumable_folder(
+    path: str | Path, key: str, overwrite: bool = False, *, marker: str = "clip.json"
+) -> Iterator[Path]:
+    """A hidden folder beside `path`, renamed to it when the block ends well, and kept for the next try when it raises.
+
+    What an earlier try with the same key left is in it: the caller goes on from there. key: letters and digits that
+    name the request, so that another request for the same path gets a folder of its own. A folder that is still empty
+    when the block raises is taken away, with the parents that were made for it.
+    Raises PalmarError as `whole_folder` does, and where another process is making the same folder.
+    """
+    path = _named(path)
+    _check_free(path, overwrite, marker)
+    made: list[Path] = []
+    part = path.with_name(f".{path.name[:100]}.{key}.unfinished")
+    held: int | None = None
+    try:
+        _make_parents(path.parent, made)
+        part.mkdir(exist_ok=True)
+        held = _hold(part, alone=True)
+    except BlockingIOError as err:
+        raise PalmarError(f"{path}: another process is making this folder.") from err
+    except OSError as err:
+        for parent in reversed(made):
+            with suppress(OSError):
+                parent.rmdir()
+        raise PalmarError(f"{path}: cannot make this folder ({err.strerror or err}).") from err
+    try:
+        yield part
+        _check_free(path, overwrite, marker)
+        try:
+            _into_place(part, path)
+        except OSError as err:
+            raise PalmarError(f"{path}: cannot put the finished folder here ({err.strerror or err}).") from err
+    except BaseException:
+        with suppress(OSError):
+            if not any(part.iterdir()):
+                _remove(part, made)
+        raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _hold(part: Path, *, alone: bool = False) -> int | None:
+    """A lock on the folder that the system lets go when this process ends, however it ends. None: no locks here, or
+    someone else holds it, which with `alone` is a BlockingIOError."""
     if fcntl is None:
         return None
     descriptor = os.open(part, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:                                      # a file system without locks
+    except OSError as err:  # held, or a file system without locks
         os.close(descriptor)
+        if alone and isinstance(err, BlockingIOError):
+            raise
         return None
     return descriptor
 
@@ -120,7 +167,7 @@ def _sweep(path: Path, mine: Path) -> None:
         with suppress(OSError):
             held = _hold(part)
             if held is not None:
-                if any(part.iterdir()):                  # an empty one may be a moment old and not held yet
+                if any(part.iterdir()):  # an empty one may be a moment old and not held yet
                     shutil.rmtree(part, ignore_errors=True)
                 os.close(held)
 
@@ -133,8 +180,10 @@ def _check_free(path: Path, overwrite: bool, marker: str) -> None:
             if not overwrite:
                 raise PalmarError(f"{path}: exists already. Give another folder, or ask for overwriting.")
             if not (path / marker).is_file():
-                raise PalmarError(f"{path}: is not overwritten, because it holds no {marker} and so is no result of "
-                                  f"palmar. Give another folder.")
+                raise PalmarError(
+                    f"{path}: is not overwritten, because it holds no {marker} and so is no result of "
+                    f"palmar. Give another folder."
+                )
         elif path.exists() or path.is_symlink():
             raise PalmarError(f"{path}: is a file; a folder is to be written here. Give another name.")
     except OSError as err:
@@ -155,7 +204,7 @@ def _make_parents(folder: Path, made: list[Path]) -> None:
 def _remove(part: Path, made: list[Path]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     for parent in reversed(made):
-        with suppress(OSError):                          # no longer empty: someone else uses it
+        with suppress(OSError):  # no longer empty: someone else uses it
             parent.rmdir()
 
 
