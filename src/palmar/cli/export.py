@@ -16,6 +16,9 @@ from palmar.cli.train import DATA
 from palmar.errors import PalmarError, need
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
+
     from palmar.nn.landmarker import Landmarker
 
 HELD_OUT_SEED = 987_654_321
@@ -34,6 +37,8 @@ class Export:
     """Synthetic crops, never trained on, by which the landmarker's confidence is set right."""
     figures: Annotated[Path | None, arg(metavar="FILE")] = None
     """JSON with measured quality for the card, as `palmar bench real --json` writes it."""
+    int8: bool = False
+    """Convolutions in eight bits: two to three times as fast on most processors, a little less exact."""
     notes: str = ""
     """A sentence for the card."""
 
@@ -69,8 +74,9 @@ class Export:
             licences=world(adapted_to=[photographs(folder) for folder in data["photographs"]]),
         )
         path = (self.out or self.folder) / f"{name}.onnx"
+        pictures = typical(name, data["seed"]) if self.int8 else None
         try:
-            card = export(net, path, provenance, scale=scale)
+            card = export(net, path, provenance, scale=scale, int8=pictures)
         except OSError as err:
             raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
         done = "" if step == recipe.steps else f" (the run stands at {step} of {recipe.steps} steps)"
@@ -89,6 +95,21 @@ def photographs(folder: str) -> dict[str, str]:
     """The card's row for a folder of photographs that training saw; licence "unknown" where the table lacks it."""
     name, licence = KNOWN_PHOTOGRAPHS.get(folder, (folder, "unknown"))
     return {"name": name, "licence": licence, "what": f"photograph: the split adapt of {folder}"}
+
+
+TYPICAL = 512
+"""Synthetic pictures from which the ranges of an int8 file are taken."""
+
+
+def typical(name: str, seed: int) -> UInt8[np.ndarray, "b h w 3"]:
+    """What a network sees in training, at the strength of the default recipes."""
+    import numpy as np
+
+    from palmar.synth.sample import crop_sample, frame_sample
+    from palmar.train.recipes import Data
+
+    make = crop_sample if name == "landmarker" else frame_sample
+    return np.stack([make(seed, index, strength=Data().strength).image for index in range(TYPICAL)])
 
 
 def calibration(net: Landmarker, count: int) -> float:

@@ -28,6 +28,7 @@ from palmar.errors import PalmarError, need
 from palmar.nn.detector import Detector
 from palmar.nn.landmarker import Landmarker
 from palmar.train.loop import Recipe
+from palmar.train.quantize import quantized
 
 OPSET = 17
 PARITY = 1e-3
@@ -91,10 +92,18 @@ class Provenance:
     notes: str = ""
 
 
-def export(net: Landmarker | Detector, path: Path, provenance: Provenance, *, scale: float = 1.0) -> dict[str, Any]:
+def export(
+    net: Landmarker | Detector,
+    path: Path,
+    provenance: Provenance,
+    *,
+    scale: float = 1.0,
+    int8: UInt8[np.ndarray, "b H W 3"] | None = None,
+) -> dict[str, Any]:
     """Writes `path` (.onnx) and the card beside it (.json), whole or not at all; answers with the card.
 
-    scale: the landmarker's `sigma_scale`. Raises PalmarError where ONNX Runtime's answers differ from the network's.
+    scale: the landmarker's `sigma_scale`. int8: calibration pictures, for a file whose convolutions are quantised.
+    Raises PalmarError where ONNX Runtime's answers, before that, differ from the network's.
     """
     net = net.cpu().eval()
     if isinstance(net, Detector):
@@ -107,8 +116,11 @@ def export(net: Landmarker | Detector, path: Path, provenance: Provenance, *, sc
     gap = max(parity(file, data, image) for image in images)
     if not gap < PARITY:
         raise PalmarError(f"{path}: the ONNX file answers otherwise than the network, by {gap:.2g} (limit {PARITY:g}).")
+    if int8 is not None:
+        data = quantized(data, int8)
     card = {
         "name": path.stem,
+        "precision": "float32" if int8 is None else f"convolutions int8, calibrated on {len(int8)} pictures",
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
         "opset": OPSET,
