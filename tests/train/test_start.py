@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from palmar.errors import PalmarError
 from palmar.nn.detector import Detector, DetectorConfig
 from palmar.nn.landmarker import Landmarker, LandmarkerConfig
 from palmar.train.export import DetectorFile, LandmarkerFile, to_onnx
-from palmar.train.start import digest_of, start_from
+from palmar.train.start import digest_of, keep_lineage, lineage_of, start_from
 
 SMALL = {"stem": 4, "widths": (4, 8, 8), "blocks": (1, 1, 0), "pyramid": 8}
 
@@ -89,3 +90,29 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         digest_of(tmp_path / "missing.onnx")
     with pytest.raises(PalmarError, match="no checkpoint"):
         digest_of(tmp_path)
+
+
+def test_the_card_tells_what_the_weights_went_through(tmp_path: Path) -> None:
+    """Weights of a file that itself began from others, and then of a run that began from that file."""
+    file, run = tmp_path / "net.onnx", tmp_path / "run"
+    file.write_bytes(b"weights")
+    first = {"start": "0" * 16, "samples": 40}
+    card = {"began_from": [first], "recipe": {"batch": 4}, "steps": 5, "commit": "abc"}
+    file.with_suffix(".json").write_text(json.dumps(card))
+    rows = lineage_of(file)
+    assert rows[0] == first
+    assert rows[1] == {"start": digest_of(file), "samples": 20, "steps": 5, "commit": "abc", "recipe": {"batch": 4}}
+
+    keep_lineage(run, file)
+    (run / "recipe.json").write_text(json.dumps({"batch": 8}))
+    (run / "checkpoint-000000007").mkdir()
+    (run / "checkpoint-000000007" / "average.pt").write_bytes(b"others")
+    assert [row["samples"] for row in lineage_of(run)] == [40, 20, 56]
+
+
+def test_weights_without_a_card_are_named_by_their_hash(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"weights")
+    assert lineage_of(tmp_path / "net.onnx") == [{"start": digest_of(tmp_path / "net.onnx")}]
+    (tmp_path / "net.json").write_text("[]")
+    with pytest.raises(PalmarError, match=r"net\.json"):
+        lineage_of(tmp_path / "net.onnx")

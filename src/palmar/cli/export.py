@@ -72,6 +72,7 @@ class Export:
             notes=self.notes,
             world=f"palmar-synth/{data['palmar']}/{data['seed']}",
             licences=world(adapted_to=[photographs(folder) for folder in data["photographs"]]),
+            began_from=lineage(self.folder),
         )
         path = (self.out or self.folder) / f"{name}.onnx"
         pictures = typical(name, data["seed"]) if self.int8 else None
@@ -95,6 +96,17 @@ def photographs(folder: str) -> dict[str, str]:
     """The card's row for a folder of photographs that training saw; licence "unknown" where the table lacks it."""
     name, licence = KNOWN_PHOTOGRAPHS.get(folder, (folder, "unknown"))
     return {"name": name, "licence": licence, "what": f"photograph: the split adapt of {folder}"}
+
+
+def lineage(folder: Path) -> list[dict[str, Any]]:
+    """What the weights that the run began from went through; nothing where it began from random ones."""
+    from palmar.train.start import LINEAGE
+
+    file = folder / LINEAGE
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    except (OSError, ValueError) as err:
+        raise PalmarError(f"{file}: not readable as JSON ({err}).") from err
 
 
 TYPICAL = 512

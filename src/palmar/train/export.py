@@ -90,6 +90,8 @@ class Provenance:
     world: str = ""
     """Names the samples: generator, its version and seed."""
     notes: str = ""
+    began_from: Sequence[Mapping[str, Any]] = ()
+    """Earlier runs whose weights this one went on from, oldest first (`palmar.train.start.lineage_of`)."""
 
 
 def export(
@@ -132,6 +134,7 @@ def export(
         "seed": provenance.recipe.seed,
         "steps": provenance.steps,
         "samples": provenance.steps * provenance.recipe.batch,
+        "began_from": [dict(row) for row in provenance.began_from],
         "world": provenance.world,
         "sigma_scale": scale,
         "commit": commit(),

@@ -21,7 +21,7 @@ from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.photographs import Album, load_photographs, photo_crop, photo_frame
-from palmar.train.start import digest_of, start_from
+from palmar.train.start import digest_of, keep_lineage, start_from
 
 MOST_HANDS = 4
 """Rows of a detector batch's boxes."""
@@ -141,7 +141,7 @@ def run_landmarker(
     `palmar.train.loop.train`.
     """
     batches = LandmarkerBatches(recipe, data)
-    recipe, build = begun(recipe, Landmarker, batches, start)
+    recipe, build = begun(run, recipe, Landmarker, batches, start)
     return train(build, LandmarkerLoss(), batches, recipe, run, **options)
 
 
@@ -150,7 +150,7 @@ def run_detector(
 ) -> Outcome:
     """Train the detector in the folder `run`, or go on where it stands. Options are those of `run_landmarker`."""
     batches = DetectorBatches(recipe, data)
-    recipe, build = begun(recipe, Detector, batches, start)
+    recipe, build = begun(run, recipe, Detector, batches, start)
     return train(build, DetectorLoss(), batches, recipe, run, **options)
 
 
@@ -159,18 +159,23 @@ CALIBRATION = 4
 
 
 def begun(
-    recipe: Recipe, network: type[nn.Module], batches: Callable[[int], dict[str, Any]], start: Path | None
+    run: Path,
+    recipe: Recipe,
+    network: type[nn.Module],
+    batches: Callable[[int], dict[str, Any]],
+    start: Path | None,
 ) -> tuple[Recipe, Callable[[], nn.Module]]:
     """The recipe, marked with what it starts from, and what builds the network so."""
     if start is None:
         return recipe, network
     digest = digest_of(start)
+    keep_lineage(run, start)
 
     def build() -> nn.Module:
         images = np.concatenate([batches(recipe.steps - 1 - n)["image"] for n in range(CALIBRATION)])
         return start_from(network(), start, torch.from_numpy(images))
 
-    return replace(recipe, start=digest, ease=1.0), build         # finished weights need no easing in
+    return replace(recipe, start=digest, ease=1.0), build  # finished weights need no easing in
 
 
 RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {

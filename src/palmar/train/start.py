@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import UInt8
@@ -80,6 +82,45 @@ def digest_of(file: Path) -> str:
         raise PalmarError(f"{file}: cannot be read ({err.strerror or err}).") from err
 
 
+LINEAGE = "lineage.json"
+"""In the folder of a run that began from finished weights: what those went through, oldest first."""
+
+
+def lineage_of(start: Path) -> list[dict[str, Any]]:
+    """What weights to start from went through: a row per run, oldest first, as the card of an export names it.
+
+    Read from the card beside an ONNX file, or from the files of a run. Raises PalmarError where they cannot be read.
+    """
+    card, run = start.with_suffix(".json"), start / "recipe.json"
+    file = run if start.is_dir() else card
+    if not file.exists():
+        return [{"start": digest_of(start)}]
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if not start.is_dir():
+            before = told.get("began_from", [])
+            recipe, steps, commit = told.get("recipe", {}), int(told.get("steps", 0)), told.get("commit")
+        else:
+            before = json.loads((start / LINEAGE).read_text(encoding="utf-8")) if (start / LINEAGE).exists() else []
+            recipe, steps, commit = told, int(checkpoints(start)[-1].name.rpartition("-")[2]), None
+        samples = steps * int(recipe.get("batch", 0))
+    except (OSError, ValueError, TypeError, AttributeError, IndexError) as err:
+        raise PalmarError(f"{file}: does not tell what these weights went through ({err}).") from err
+    row = {"start": digest_of(start), "samples": samples, "steps": steps, "commit": commit, "recipe": recipe}
+    return [*before, row]
+
+
+def keep_lineage(run: Path, start: Path) -> None:
+    """Writes `lineage_of(start)` into a new run's folder."""
+    file = run / LINEAGE
+    if file.exists():
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(lineage_of(start), indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
 def _in_order(net: nn.Module, image: Tensor) -> list[tuple[str, str | None]]:
     """Names of the convolutions as they run, each with the batch norm that follows it in its Sequential, or None."""
     names = {module: name for name, module in net.named_modules()}
@@ -126,4 +167,3 @@ def _unfold(net: nn.Module, images: Tensor) -> None:
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(variance)
-
