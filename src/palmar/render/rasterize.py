@@ -7,13 +7,18 @@ linear on the screen and larger when nearer: 1 / depth in perspective; orthograp
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 
 from palmar.errors import PalmarError
 from palmar.render.kernel import kernel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from palmar.render.batch import BufferBatch
 
 SUBPIXEL_BITS = 8
 REACH_PX = 2.0**20
@@ -178,6 +183,7 @@ def empty_maps(height: int, width: int) -> tuple[Int32[np.ndarray, "h w"], Float
     return np.full((height, width), -1, np.int32), np.zeros((height, width), np.float32)
 
 
+@overload
 def rasterize(
     vertices_px: Float32[np.ndarray, "v 3"],
     faces: Int32[np.ndarray, "f 3"],
@@ -186,14 +192,37 @@ def rasterize(
     *,
     near: float = 0.01,
     cull: bool = False,
-) -> Buffers:
+) -> Buffers: ...
+
+
+@overload
+def rasterize(
+    vertices_px: Tensor,
+    faces: Tensor,
+    height: int,
+    width: int,
+    *,
+    near: float = 0.01,
+    cull: bool | Tensor = False,
+) -> BufferBatch: ...
+
+
+def rasterize(vertices_px: Any, faces: Any, height: int, width: int, *, near: float = 0.01, cull: Any = False) -> Any:
     """The nearest triangle of every pixel.
 
     vertices_px: x and y in pixels (centres at integers) and depth in metres. A triangle is left out where one of its
     vertices is NaN, infinite, not deeper than `near`, or more than 2**20 pixels out; nothing is clipped.
     cull: also leave out triangles seen from behind (outside is where the vertices run counter-clockwise).
     Raises PalmarError for faces that name no vertex and for an empty picture.
+
+    Tensors are a batch: vertices [b, v, 3], faces [f, 3] for all or [b, f, 3], cull also per face, and `BufferBatch`
+    comes back on the same device. On a GPU nothing waits for the host, faces are not looked at, and those that name no
+    vertex are left out.
     """
+    if not isinstance(vertices_px, np.ndarray):
+        from palmar.render.device import rasterize_batch
+
+        return rasterize_batch(vertices_px, faces, height, width, near=near, cull=cull)
     if height < 1 or width < 1:
         raise PalmarError(f"rasterize: the picture must have pixels, got height {height} and width {width}.")
     vertices_px = contiguous(vertices_px, np.float32)
@@ -210,18 +239,31 @@ def rasterize(
     return Buffers(face_map, bary, key_map)
 
 
+@overload
 def visible(
     points_camera: Float[np.ndarray, "*c 3"],
     depth: Float[np.ndarray, "h w"],
     camera_matrix: Float[np.ndarray, "3 3"],
     tolerance: float,
-) -> Bool[np.ndarray, "*c"]:
+) -> Bool[np.ndarray, "*c"]: ...
+
+
+@overload
+def visible(points_camera: Tensor, depth: Tensor, camera_matrix: Tensor, tolerance: float) -> Tensor: ...
+
+
+def visible(points_camera: Any, depth: Any, camera_matrix: Any, tolerance: float) -> Any:
     """Whether each point lies in the picture with nothing more than `tolerance` metres in front of it.
 
     depth: metres at pixel centres, inf where empty, as `rasterize` and `render` give it; the pixel nearest to the
     point's projection is asked. Points that are not finite or not in front of the camera are not visible. A joint lies
-    inside the flesh, so its tolerance must be the finger's thickness; 2 mm suits points on the skin.
+    inside the flesh, so its tolerance must be the finger's thickness; 2 mm suits points on the skin. Tensors are a
+    batch: points [b, n, 3], depth [b, h, w], camera matrices [b, 3, 3].
     """
+    if not isinstance(depth, np.ndarray):
+        from palmar.render.batch import visible_batch
+
+        return visible_batch(points_camera, depth, camera_matrix, tolerance)
     points = np.asarray(points_camera, np.float64)
     z = points[..., 2]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -7,7 +7,7 @@ n normal, v towards the camera, l towards the lamp, h halfway between v and l.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
@@ -17,6 +17,11 @@ from palmar.render.kernel import kernel
 from palmar.render.light import Light
 from palmar.render.mesh import Mesh, _vertex_normals
 from palmar.render.rasterize import SUBPIXEL_BITS, contiguous, empty_maps, fill, snap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from palmar.render.batch import LightBatch, MeshBatch, RenderedBatch
 
 NO_PART = 255
 """The part of pixels where nothing is."""
@@ -578,6 +583,7 @@ _NO_TEXTURE = np.zeros((0, 1, 1, 4), np.float32)
 _NO_GRADIENTS = np.zeros((0, 6), np.float32)
 
 
+@overload
 def render(
     mesh: Mesh,
     camera_matrix: Float[np.ndarray, "3 3"],
@@ -589,7 +595,38 @@ def render(
     near: float = 0.01,
     merge: float = 0.02,
     pixels: Float[np.ndarray, "v 2"] | None = None,
-) -> Rendered:
+) -> Rendered: ...
+
+
+@overload
+def render(
+    mesh: MeshBatch,
+    camera_matrix: Tensor,
+    height: int,
+    width: int,
+    light: LightBatch,
+    *,
+    supersample: int = 2,
+    near: float = 0.01,
+    merge: float = 0.02,
+    surfaces: int = 2,
+    pixels: Tensor | None = None,
+) -> RenderedBatch: ...
+
+
+def render(
+    mesh: Any,
+    camera_matrix: Any,
+    height: int,
+    width: int,
+    light: Any,
+    *,
+    supersample: int = 2,
+    near: float = 0.01,
+    merge: float = 0.02,
+    surfaces: int = 2,
+    pixels: Any = None,
+) -> Any:
     """The mesh in this light, seen by this camera, box-filtered from `supersample`^2 samples per pixel.
 
     camera_matrix: pixels from the camera frame, centres at integers. near: metres; triangles that reach nearer, and
@@ -597,7 +634,25 @@ def render(
     differ by less than this share of them are shaded once, at their middle; 0 shades every sample, at two to three
     times the cost, and counts where a texture is finer than a pixel. pixels: the vertices' projections where the camera
     is no pinhole; edges stay straight. The same arguments give the same bytes. Raises PalmarError for an empty picture.
+
+    A `MeshBatch` in a `LightBatch` with camera matrices [b, 3, 3] gives a `RenderedBatch`, on the device of its
+    tensors; `palmar.render.deferred.render_batch` says what is different there, and what `surfaces` is.
     """
+    if not isinstance(mesh, Mesh):
+        from palmar.render.deferred import render_batch
+
+        return render_batch(
+            mesh,
+            camera_matrix,
+            height,
+            width,
+            light,
+            supersample=supersample,
+            near=near,
+            merge=merge,
+            surfaces=surfaces,
+            pixels=pixels,
+        )
     if height < 1 or width < 1 or supersample < 1:
         raise PalmarError(f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}.")
     vertices = contiguous(mesh.vertices, np.float32)

@@ -1,0 +1,422 @@
+"""Shading of batches: from z-buffers to linear light, coverage and labels, in plain PyTorch operations.
+
+The formulas are those of `palmar.render.shade`, which stays the reference. What differs is the order of work: there the
+samples of a pixel are gathered into lists as they come; here every pixel has the same number of surfaces, whether or
+not it needs them, for a GPU must not ask how many there are. Shapes are static and no number is looked at on the host,
+so the whole can be compiled (`torch.compile`, no graph breaks). Letters as there: n normal, v towards the camera, l
+towards the lamp, h halfway between v and l.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float32, Int32
+from torch import Tensor
+
+from palmar.errors import PalmarError
+from palmar.render.batch import LightBatch, MeshBatch, RenderedBatch, per_sample, vertex_normals_batch
+from palmar.render.device import lamp_views, project_batch, snap_batch, z_buffer
+from palmar.render.rasterize import SUBPIXEL_BITS
+from palmar.render.shade import F0, NO_PART
+
+
+class Surfaces(NamedTuple):
+    """What the shading needs of one surface in every pixel: [b, h, w] or [b, h, w, 3]."""
+
+    point: Tensor
+    normal: Tensor
+    albedo: Tensor
+    roughness: Tensor
+    specular: Tensor
+    occlusion: Tensor
+
+
+class Maps(NamedTuple):
+    """Shadow maps of the lamps that may cast: keys [b, m, s, s], axes [b, m, 3, 4], metres per texel [b, m]."""
+
+    keys: Tensor
+    axes: Tensor
+    texels: Tensor
+
+
+def render_batch(
+    mesh: MeshBatch,
+    camera_matrix: Float[Tensor, "b 3 3"],
+    height: int,
+    width: int,
+    light: LightBatch,
+    *,
+    supersample: int = 2,
+    near: float = 0.01,
+    merge: float = 0.02,
+    surfaces: int = 2,
+    pixels: Float[Tensor, "b v 2"] | None = None,
+) -> RenderedBatch:
+    """`render` for a batch of tensors; see there. All samples have one size of picture.
+
+    surfaces: how many different surfaces (those that `merge` keeps apart) a pixel can show. Samples beyond them are
+    counted with the last, so that coverage stays exact and only pixels where more surfaces meet than that are a little
+    off; with supersample^2 surfaces every pixel is that of `render`. Time grows with it.
+    """
+    b, v = mesh.vertices.shape[:2]
+    f = mesh.faces.shape[-2]
+    if height < 1 or width < 1 or supersample < 1 or surfaces < 1:
+        raise PalmarError(
+            f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}, "
+            f"surfaces {surfaces}."
+        )
+    if len(light) != b or tuple(camera_matrix.shape) != (b, 3, 3):
+        raise PalmarError(
+            f"render: {b} meshes need as many lights and camera matrices of shape (3, 3), got {len(light)} lights and "
+            f"matrices of shape {tuple(camera_matrix.shape)}."
+        )
+    if pixels is not None and tuple(pixels.shape) != (b, v, 2):
+        raise PalmarError(f"render: pixels must be of shape {(b, v, 2)}, got {tuple(pixels.shape)}.")
+    if f == 0 or v == 0:
+        return _empty(b, height, width, mesh.vertices.device)
+    faces = per_sample(mesh.faces, 2, b)
+    closed = torch.zeros(f, dtype=torch.bool, device=faces.device) if mesh.closed is None else mesh.closed
+    closed = per_sample(closed, 1, b)
+    snapped, key = snap_batch(*project_batch(mesh.vertices, camera_matrix, pixels, supersample, near))
+    face_map, key_map = z_buffer(snapped, key, faces, closed, height * supersample, width * supersample)
+    maps = shadow_maps(mesh.vertices, faces, closed, light)
+    return shade(mesh, light, snapped, key, face_map, key_map, maps, supersample, merge, surfaces)
+
+
+def _empty(b: int, height: int, width: int, device: torch.device) -> RenderedBatch:
+    shape = (b, height, width)
+    return RenderedBatch(
+        torch.zeros((*shape, 3), device=device),
+        torch.zeros(shape, device=device),
+        torch.full(shape, NO_PART, dtype=torch.uint8, device=device),
+        torch.full(shape, torch.inf, device=device),
+        torch.full(shape, -1, dtype=torch.int32, device=device),
+    )
+
+
+def shadow_maps(vertices: Tensor, faces: Tensor, closed: Tensor, light: LightBatch) -> Maps | None:
+    """The depth maps of the lamps that may cast shadows. A lamp that does not gets an empty one."""
+    if light.shadows is None:
+        return None
+    casting = light.directions.shape[1] if light.casting is None else light.casting
+    if casting == 0:
+        return None
+    b, v = vertices.shape[:2]
+    size = light.shadow_size
+    xs, ys, keys, axes, texels = lamp_views(vertices, light.directions[:, :casting], size)
+    keys = torch.where(light.shadows[:, :casting, None], keys, 0.0)  # triangles of no lamp are drawn nowhere
+    snapped, key = snap_batch(xs.reshape(-1, v), ys.reshape(-1, v), keys.reshape(-1, v))
+    each = faces[:, None].expand(b, casting, -1, 3).reshape(b * casting, -1, 3)
+    backs = closed[:, None].expand(b, casting, -1).reshape(b * casting, -1)
+    _, depth = z_buffer(snapped, key, each, backs, size, size)
+    return Maps(depth.reshape(b, casting, size, size), axes, texels)
+
+
+def shade(
+    mesh: MeshBatch,
+    light: LightBatch,
+    snapped: Int32[Tensor, "b v 2"],
+    key: Float32[Tensor, "b v"],
+    face_map: Int32[Tensor, "b hs ws"],
+    key_map: Float32[Tensor, "b hs ws"],
+    maps: Maps | None,
+    supersample: int,
+    merge: float,
+    surfaces: int,
+) -> RenderedBatch:
+    """The picture of z-buffers of supersample^2 samples per pixel."""
+    s = supersample
+    b, sample_height, sample_width = face_map.shape
+    height, width = sample_height // s, sample_width // s
+    v = mesh.vertices.shape[1]
+    device = face_map.device
+    faces = per_sample(mesh.faces, 2, b)
+    sample = torch.arange(b, device=device)[:, None, None]
+    part = torch.zeros(v, dtype=torch.uint8, device=device) if mesh.part is None else mesh.part
+    part = per_sample(part, 1, b)
+    table = _vertex_table(mesh)
+
+    # Samples of a pixel side by side: lists of s * s tensors [b, h, w], in the order of reading.
+    samples = [(face_map[:, i::s, j::s], key_map[:, i::s, j::s]) for i in range(s) for j in range(s)]
+    face = [pair[0].long() for pair in samples]
+    depth_key = [pair[1] for pair in samples]
+    count = len(face)
+    hit = [one >= 0 for one in face]
+    first_part = part.gather(1, faces[..., 0].long())  # of every face
+    own = [first_part[sample, one.clamp(min=0)] for one in face]
+
+    # Which surface a sample belongs to: that of the first sample which is near enough and of the same part.
+    group = [torch.full_like(face[0], count) for _ in range(count)]
+    for i in range(count):
+        leads = hit[i] & (group[i] == count)
+        group[i] = torch.where(leads, i, group[i])
+        reach = merge * depth_key[i]
+        for j in range(i + 1, count):
+            joins = leads & hit[j] & (group[j] == count) & (own[j] == own[i])
+            joins = joins & ((depth_key[j] - depth_key[i]).abs() < reach)
+            group[j] = torch.where(joins, i, group[j])
+
+    nearest = torch.zeros_like(depth_key[0])
+    lead = torch.full_like(face[0], count)
+    for i in range(count):
+        closer = depth_key[i] > nearest
+        nearest = torch.where(closer, depth_key[i], nearest)
+        lead = torch.where(closer, group[i], lead)
+    covered = sum(one.to(torch.float32) for one in hit)
+
+    rgb = torch.zeros((b, height, width, 3), device=device)
+    front_face = torch.full_like(face[0], -1)
+    front_part = torch.full((b, height, width), NO_PART, dtype=torch.uint8, device=device)
+    left = list(hit)
+    layers = min(surfaces, count)
+    for layer in range(layers):
+        if layer:  # the first surface that was not yet shaded
+            lead = torch.full_like(lead, count)
+            for i in range(count):
+                lead = torch.where(left[i], torch.minimum(lead, group[i]), lead)
+        members = torch.zeros_like(lead)
+        sum_x, sum_y = torch.zeros_like(lead), torch.zeros_like(lead)
+        best, at = torch.zeros_like(nearest), torch.zeros_like(lead)
+        beyond = torch.zeros_like(lead)
+        for i in range(count):
+            inside = left[i] & (group[i] == lead)
+            left[i] = left[i] & ~inside
+            beyond = beyond + left[i]
+            members = members + inside
+            sum_x = sum_x + inside * (i % s)
+            sum_y = sum_y + inside * (i // s)
+            closer = inside & (depth_key[i] > best)
+            best = torch.where(closer, depth_key[i], best)
+            at = torch.where(closer, face[i], at)
+        corners = faces[sample, at].long()  # [b, h, w, 3]
+        weights, behind = _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s)
+        found = _interpolate(mesh, table, corners, sample, at, weights, behind)
+        colour = _lit(found, light, maps)
+        share = members + beyond if layer == layers - 1 else members
+        some = members > 0
+        rgb = rgb + torch.where(some[..., None], colour * (share.to(torch.float32) / count)[..., None], 0.0)
+        if layer == 0:
+            heaviest = torch.where(
+                (weights[..., 1] > weights[..., 0]) & (weights[..., 1] >= weights[..., 2]),
+                1,
+                torch.where(weights[..., 2] > weights[..., 0], 2, 0),
+            )
+            vertex = corners.gather(-1, heaviest[..., None])[..., 0]
+            front_part = torch.where(some, part[sample, vertex], front_part)
+            front_face = torch.where(some, at, front_face)
+    depth = torch.where(covered > 0, 1.0 / nearest, torch.inf)
+    return RenderedBatch(rgb, covered / count, front_part, depth, front_face.to(torch.int32))
+
+
+def _vertex_table(mesh: MeshBatch) -> Tensor:
+    """[b, v, 12]: place, normal, albedo, roughness, specular, occlusion."""
+    normals = vertex_normals_batch(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals
+    one = torch.ones_like(mesh.vertices[..., 0])
+    return torch.cat(
+        [
+            mesh.vertices,
+            normals,
+            mesh.albedo,
+            torch.stack(
+                [
+                    0.5 * one if mesh.roughness is None else mesh.roughness,
+                    one if mesh.specular is None else mesh.specular,
+                    one if mesh.occlusion is None else mesh.occlusion,
+                ],
+                -1,
+            ),
+        ],
+        -1,
+    )
+
+
+def _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s):
+    """Perspective-correct weights of the corners at the middle of the members' samples, and whether the triangle is
+    seen from behind. Where the middle lies so far outside that the weights mean nothing, those of a point inside."""
+    height, width = corners.shape[1:3]
+    safe = members.clamp(min=1)
+    row = (torch.arange(height, device=corners.device) * s << SUBPIXEL_BITS)[:, None]
+    column = torch.arange(width, device=corners.device) * s << SUBPIXEL_BITS
+    qx = column + torch.div(sum_x << SUBPIXEL_BITS, safe, rounding_mode="floor")
+    qy = row + torch.div(sum_y << SUBPIXEL_BITS, safe, rounding_mode="floor")
+    place = snapped[sample[..., None], corners].long()  # [b, h, w, 3, 2]
+    keys = key[sample[..., None], corners]
+    x, y = place[..., 0] - qx[..., None], place[..., 1] - qy[..., None]
+    areas = x[..., [1, 2, 0]] * y[..., [2, 0, 1]] - y[..., [1, 2, 0]] * x[..., [2, 0, 1]]
+    area = areas.sum(-1)
+    behind = area > 0
+    areas = torch.where(behind[..., None], areas, -areas)
+    area = area.abs()
+    near_by = torch.maximum(areas, -(area >> 1)[..., None]).float() * keys
+    inside = areas.clamp(min=0).float() * keys
+    far = near_by.sum(-1) < 0.5 * area.float() * best
+    weights = torch.where(far[..., None], inside, near_by)
+    return weights / weights.sum(-1, keepdim=True), behind
+
+
+def _interpolate(mesh, table, corners, sample, at, weights, behind) -> Surfaces:
+    """What the surface is like at the weighted middle of its corners."""
+    rows = table[sample[..., None], corners]  # [b, h, w, 3, 12]
+    value = (rows * weights[..., None]).sum(-2)
+    point, normal, albedo, rest = value.split([3, 3, 3, 3], -1)
+    normal = torch.where(behind[..., None], -normal, normal)
+    if mesh.texture is not None:
+        albedo, normal = _textured(mesh, albedo, normal, sample, at, corners, weights, behind)
+    roughness, specular, occlusion = rest.unbind(-1)
+    return Surfaces(
+        point,
+        _unit(normal),
+        albedo.clamp(min=0),
+        roughness.clamp(min=0.05),
+        specular.clamp(min=0),
+        occlusion.clamp(0, 1),
+    )
+
+
+def _unit(vector: Tensor) -> Tensor:
+    return vector * torch.rsqrt((vector * vector).sum(-1, keepdim=True) + 1e-20)
+
+
+def _textured(mesh, albedo, normal, sample, at, corners, weights, behind):
+    """The albedo times the texture, and the normal tilted by the slope of its heights."""
+    b = len(mesh)
+    layers, height, width, _ = mesh.texture.shape
+    uv = per_sample(mesh.uv, 3, b)[sample, at]  # [b, h, w, 3, 2]
+    layer = torch.zeros_like(at) if mesh.layer is None else per_sample(mesh.layer, 1, b)[sample, at].long()
+    has = layer >= 0
+    place = (uv * weights[..., None]).sum(-2)
+    u = place[..., 0] * width - 0.5
+    v = (1.0 - place[..., 1]) * height - 0.5
+    column, row = torch.floor(u), torch.floor(v)
+    fu, fv = (u - column)[..., None], (v - row)[..., None]
+    left = torch.nan_to_num(column).long().remainder(width)
+    upper = torch.nan_to_num(row).long().remainder(height)
+    right, lower = (left + 1).remainder(width), (upper + 1).remainder(height)
+    base = layer.clamp(0, layers - 1) * height
+    texels = mesh.texture.reshape(-1, 4)
+    p00, p01 = texels[(base + upper) * width + left], texels[(base + upper) * width + right]
+    p10, p11 = texels[(base + lower) * width + left], texels[(base + lower) * width + right]
+    above, below = p00 + fu * (p01 - p00), p10 + fu * (p11 - p10)
+    factor = (above + fv * (below - above))[..., :3]
+    slope_above, slope_below = (p01 - p00)[..., 3:], (p11 - p10)[..., 3:]
+    slope_left, slope_right = (p10 - p00)[..., 3:], (p11 - p01)[..., 3:]
+    along_u = slope_above + fv * (slope_below - slope_above)
+    along_v = slope_left + fu * (slope_right - slope_left)
+
+    # The gradients on the surface, in texels per metre, of the texture's column and row.
+    corner = mesh.vertices[sample[..., None], corners]
+    p, q = corner[..., 1, :] - corner[..., 0, :], corner[..., 2, :] - corner[..., 0, :]
+    pp, pq, qq = (p * p).sum(-1), (p * q).sum(-1), (q * q).sum(-1)
+    gram = pp * qq - pq * pq
+    size = torch.tensor([float(width), -float(height)], device=uv.device)
+    along_p, along_q = (uv[..., 1, :] - uv[..., 0, :]) * size, (uv[..., 2, :] - uv[..., 0, :]) * size
+    over = torch.where(gram > 0, 1.0 / gram, 0.0)[..., None]
+    side_p = (along_p * qq[..., None] - along_q * pq[..., None]) * over
+    side_q = (along_q * pp[..., None] - along_p * pq[..., None]) * over
+    gradient_u = side_p[..., :1] * p + side_q[..., :1] * q
+    gradient_v = side_p[..., 1:] * p + side_q[..., 1:] * q
+    tilt = along_u * gradient_u + along_v * gradient_v
+    tilt = torch.where(behind[..., None], -tilt, tilt)  # a bump outside is a dent inside
+    keep = has[..., None]
+    return torch.where(keep, albedo * factor, albedo), torch.where(keep, normal - tilt, normal)
+
+
+def _polynomial(sh: Tensor) -> list[Tensor]:
+    """Factors [b, 1, 1, 3] of 1, x, y, z, xy, yz, xz, z2, x2 - y2 in irradiance over pi (Ramamoorthi and Hanrahan 2001,
+    eq. 13)."""
+    c1, c2, c3, c4, c5 = (c / torch.pi for c in (0.429043, 0.511664, 0.743125, 0.886227, 0.247708))
+    h = [row[:, None, None, :] for row in sh.unbind(1)]
+    return [
+        c4 * h[0] - c5 * h[6],
+        2 * c2 * h[3],
+        2 * c2 * h[1],
+        2 * c2 * h[2],
+        2 * c1 * h[4],
+        2 * c1 * h[5],
+        2 * c1 * h[7],
+        c3 * h[6],
+        c1 * h[8],
+    ]
+
+
+def _irradiance(factors: list[Tensor], direction: Tensor) -> Tensor:
+    """Irradiance over pi on a surface that faces `direction`, not below 0."""
+    x, y, z = direction.split(1, -1)
+    s0, s1, s2, s3, s4, s5, s6, s7, s8 = factors
+    value = s0 + x * (s1 + s4 * y + s6 * z + s8 * x) + y * (s2 + s5 * z - s8 * y) + z * (s3 + s7 * z)
+    return value.clamp(min=0)
+
+
+def _lit(surface: Surfaces, light: LightBatch, maps: Maps | None) -> Tensor:
+    """Linear light [b, h, w, 3] from the surroundings and every lamp."""
+    normal, albedo = surface.normal, surface.albedo
+    roughness, specular, occlusion = (
+        one[..., None] for one in (surface.roughness, surface.specular, surface.occlusion)
+    )
+    view = -_unit(surface.point)
+    nv = (normal * view).sum(-1, keepdim=True).clamp(min=0.02)
+    factors = _polynomial(light.sh)
+
+    # Light goes to and fro between bright walls, so occlusion darkens them less: Jimenez et al. 2016, fit to albedo.
+    a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
+    open_ = torch.maximum(occlusion, ((occlusion * a + b) * occlusion + c) * occlusion)
+    rgb = albedo * open_ * _irradiance(factors, normal)
+    fresnel = F0 + (1 - roughness - F0).clamp(min=0) * (1 - nv) ** 5
+    rgb = rgb + specular * fresnel * occlusion * _irradiance(factors, 2 * nv * normal - view)
+
+    alpha = roughness * roughness
+    alpha2 = alpha * alpha
+    for lamp in range(light.directions.shape[1]):
+        towards = light.directions[:, lamp][:, None, None, :]
+        colour = light.colours[:, lamp][:, None, None, :]
+        nl = (normal * towards).sum(-1, keepdim=True)
+        vl = (view * towards).sum(-1, keepdim=True)
+        shadow = _shadow(surface, towards, nl, light, maps, lamp)
+        over_h = torch.rsqrt(2 + 2 * vl + 1e-6)
+        nh = ((nl + nv) * over_h).clamp(max=1)
+        vh = (1 + vl) * over_h
+        lit = nl.clamp(min=0)
+        schlick = F0 + (1 - F0) * (1 - vh) ** 5
+        spread = nh * nh * (alpha2 - 1) + 1
+        masking = lit * (nv * (1 - alpha) + alpha) + nv * (lit * (1 - alpha) + alpha)
+        # D V F n.l E with E = pi * colour; D's own 1 / pi cancels.
+        gloss = specular * shadow * schlick * lit * alpha2 * 0.5 / (spread * spread * masking)
+        if light.wrap is None:
+            matt = lit
+        else:
+            wrap = light.wrap[:, None, None, :]
+            matt = (nl + wrap).clamp(min=0) / ((1 + wrap) * (1 + wrap))
+        rgb = rgb + colour * (shadow * albedo * matt + gloss)
+    return rgb
+
+
+def _shadow(surface: Surfaces, towards, nl, light: LightBatch, maps: Maps | None, lamp: int):
+    """How much of a lamp reaches each pixel [b, h, w, 1]: a 2 x 2 comparison with bilinear weights."""
+    if maps is None or light.shadows is None or lamp >= maps.keys.shape[1]:
+        return torch.ones_like(nl)
+    size = light.shadow_size
+    texel = maps.texels[:, lamp][:, None, None, None]
+    # Look up from a point lifted off the surface, farther where light grazes it and one texel spans more depth.
+    lift = texel * (2 - 1.5 * nl.clamp(min=0))
+    point = surface.point + lift * surface.normal
+    axes = maps.axes[:, lamp][:, None, None]  # [b, 1, 1, 3, 4]
+    place = (axes[..., :3] * point[..., None, :]).sum(-1) + axes[..., 3]
+    last = size - 1.001
+    u, v = torch.nan_to_num(place[..., 0]).clamp(0, last), torch.nan_to_num(place[..., 1]).clamp(0, last)
+    key = place[..., 2] + light.shadow_bias
+    column, row = torch.floor(u), torch.floor(v)
+    fu, fv = u - column, v - row
+    index = row.long() * size + column.long()
+    flat = maps.keys[:, lamp].reshape(len(key), -1)
+
+    def passes(offset: int) -> Tensor:
+        found = flat.gather(1, (index + offset).reshape(len(key), -1)).reshape(key.shape)
+        return (found <= key).float()
+
+    upper_left, upper_right, lower_left, lower_right = (passes(o) for o in (0, 1, size, size + 1))
+    top = upper_left + fu * (upper_right - upper_left)
+    bottom = lower_left + fu * (lower_right - lower_left)
+    share = (top + fv * (bottom - top))[..., None]
+    return torch.where(light.shadows[:, lamp][:, None, None, None], share, 1.0)
