@@ -1,0 +1,1 @@
+"""What cameras and other sensors give of a scene."""
