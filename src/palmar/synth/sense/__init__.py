@@ -1,1 +1,179 @@
-"""What cameras and other sensors give of a scene."""
+"""What cameras and other sensors give of a scene.
+
+`SENSORS` has every one of them by name, with one call for all: `SENSORS["depth"](scene, view, time, rng)` gives a
+`Reading`, arrays by name. Exact ones take no draw from the generator. The modules hold the functions behind them, with
+more options: `rgb`, `geometry`, `masks`, `flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from palmar.errors import one_of
+from palmar.synth.sense import flow as _flow
+from palmar.synth.sense import geometry, masks, rgb
+from palmar.synth.world import Scene, Shot, View, shoot
+
+Reading = dict[str, np.ndarray]
+"""Arrays by name. A picture's rows and columns come first: [h, w] or [h, w, c]."""
+STEP = 1 / 30
+"""Seconds between the two pictures of flow, and the window of sensors that record for a while."""
+
+
+@dataclass(frozen=True)
+class Sense:
+    """One sensor. Calling it gives its arrays; `shot` spares it its own `shoot(scene, view, time)`."""
+
+    name: str
+    read: Callable[[Scene, View, float, np.random.Generator, Shot], Reading]
+    arrays: Mapping[str, str]
+    """What each array is: dtype, shape, unit, what stands for nothing."""
+    exact: bool = True
+    """Truth, and the same for every generator; else a recording with noise."""
+    pictures: bool = True
+    """Its arrays are as large as the view's picture."""
+
+    def __call__(
+        self, scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot | None = None
+    ) -> Reading:
+        return self.read(scene, view, time, rng, shoot(scene, view, time) if shot is None else shot)
+
+
+def _rgb(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    return {"rgb": rgb.photograph(scene, view, time, rng, shot=shot)}
+
+
+def _clean(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    return {"clean": rgb.clean(scene, view, time, shot=shot)}
+
+
+def _depth(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    return {"depth": geometry.depth(shot)}
+
+
+def _normals(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    return {"normals": geometry.normals(shot)}
+
+
+def _coordinates(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    seen = geometry.surface(shot)
+    return {
+        "world": geometry.world_coordinates(shot, seen),
+        "thing": geometry.thing_coordinates(shot, seen),
+        "hand": geometry.hand_coordinates(shot, seen),
+    }
+
+
+def _masks(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    parts = masks.part(shot)
+    return {
+        "instance": masks.instance(shot),
+        "kind": masks.kind(shot),
+        "part": parts,
+        "fifteen": masks.fifteen(parts),
+        "two_hands": masks.two_hands(shot, parts),
+    }
+
+
+def _amodal(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    numbers, whole = masks.amodal(shot)
+    return {"instances": np.array(numbers, np.int32), "amodal": np.moveaxis(whole, 0, -1)}
+
+
+def _joints(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    seen = geometry.surface(shot)
+    hands = shot.moment.hands
+    pose = shot.camera.world_from_camera
+    assert pose is not None
+    joints = np.array([(hand.joints - pose[:3, 3]) @ pose[:3, :3] for hand in hands]).reshape(-1, 21, 3)
+    found = [masks.joints_seen(shot, hand, seen) for hand in hands]
+    return {
+        "instances": np.array([hand.instance for hand in hands], np.int32),
+        "keypoints": shot.camera.project(joints).astype(np.float32),
+        "joints": joints.astype(np.float32),
+        "seen": np.array(found, np.uint8).reshape(-1, 21),
+    }
+
+
+def _motion(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    after = shoot(scene, view, time + STEP)
+    onward, back = _flow.flow(shot, after), _flow.flow(after, shot)
+    return {
+        "forward": onward.vectors,
+        "forward_fate": onward.fate,
+        "backward": back.vectors,
+        "backward_fate": back.fate,
+    }
+
+
+_ALL = (
+    Sense("rgb", _rgb, {"rgb": "uint8 [h, w, 3], sRGB with a camera's faults"}, exact=False),
+    Sense("clean", _clean, {"clean": "uint8 [h, w, 3], sRGB without faults"}),
+    Sense("depth", _depth, {"depth": "float32 [h, w], metres along the axis, inf for nothing"}),
+    Sense("normals", _normals, {"normals": "float32 [h, w, 3], unit vectors in the camera frame, 0 for nothing"}),
+    Sense(
+        "coordinates",
+        _coordinates,
+        {
+            "world": "float32 [h, w, 3], metres in the world, NaN for nothing",
+            "thing": "float32 [h, w, 3], metres in the thing's own frame, NaN elsewhere",
+            "hand": "float32 [h, w, 3], metres on the mean hand at rest, NaN elsewhere",
+        },
+    ),
+    Sense(
+        "masks",
+        _masks,
+        {
+            "instance": "int32 [h, w], number of the individual, 0 for nothing",
+            "kind": "uint8 [h, w], `Kind`, 255 for nothing",
+            "part": "uint8 [h, w], 0 palm, 1 to 15 segments in MANO's order, 16 forearm stub, 255 no hand",
+            "fifteen": "uint8 [h, w], 1 to 15 segments from thumb to little, 0 all else",
+            "two_hands": "uint8 [h, w], 0 all else, 1 to 16 parts of right hands, 17 to 32 of left ones",
+        },
+    ),
+    Sense(
+        "amodal",
+        _amodal,
+        {
+            "instances": "int32 [n], hands, then things",
+            "amodal": "bool [h, w, n], the whole shape of each, as if alone",
+        },
+    ),
+    Sense(
+        "joints",
+        _joints,
+        {
+            "instances": "int32 [n]",
+            "keypoints": "float32 [n, 21, 2], pixels, NaN behind the camera",
+            "joints": "float32 [n, 21, 3], metres, camera frame",
+            "seen": "uint8 [n, 21], `masks.Seen`: 0 visible, 1 hidden by its own hand, 2 by something else, 3 outside",
+        },
+        pictures=False,
+    ),
+    Sense(
+        "flow",
+        _motion,
+        {
+            "forward": "float32 [h, w, 2], pixels x, y from the picture at time to that at time + STEP; NaN for none",
+            "forward_fate": "uint8 [h, w], `flow.Fate`: 0 seen there, 1 hidden, 2 outside",
+            "backward": "float32 [h, w, 2], from the picture at time + STEP back to that at time",
+            "backward_fate": "uint8 [h, w]",
+        },
+    ),
+)
+SENSORS: Mapping[str, Sense] = {sense.name: sense for sense in _ALL}
+
+
+def read(
+    scene: Scene, view: View, time: float, rng: np.random.Generator, names: Iterable[str] = tuple(SENSORS)
+) -> dict[str, Reading]:
+    """Readings of several sensors of one moment, which is shot once. They draw in the order of `names`.
+
+    Raises PalmarError for a name that is none.
+    """
+    chosen = [SENSORS[one_of("sensor", name, SENSORS)] for name in names]
+    shot = shoot(scene, view, time)
+    return {sense.name: sense(scene, view, time, rng, shot) for sense in chosen}
