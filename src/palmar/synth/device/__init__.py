@@ -1,0 +1,12 @@
+"""Labelled crops made in batches where the network is trained, without the host in the loop. Needs PyTorch.
+
+    crops = device_crops(seed, first, count, "cuda")       # a dictionary of tensors, as the landmarker is trained on
+
+A sample is a pure function of (seed, index), whatever batch it is in; what it shows follows the distributions of
+`palmar.synth.sample.crop_sample` and `palmar.synth.sensor`. Everything is a tensor operation of fixed shape: faults and
+things that a sample does not have are weighed with zero, not branched around.
+"""
+
+from palmar.errors import need
+
+need("torch", extra="torch")
