@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from palmar.data.shards import (
     Column,
     Layer,
     Npy,
+    Npz,
     Png,
     Sample,
     ShardWriter,
@@ -49,6 +51,8 @@ LAYERS = {
     "flow": Layer("float32", "pixel", "flow", Steps(1 / 64, -512.0, channels=2)),
     "normal": Layer("float32", "1", "normal", Steps(1 / 32767, -32768 / 32767, nothing="0", channels=3)),
     "events": Layer("float64", "s", "events", Npy()),
+    "whole": Layer("bool", "1", "whole shapes", Npz()),
+    "number": Layer("int32", "1", "who", Png()),
 }
 COLUMNS = {
     "scene": Column("str", (), "", "sort"),
@@ -82,6 +86,8 @@ def sample(index: int, size: int = 24) -> Sample:
             "flow": flow,
             "normal": normal,
             "events": rng.normal(size=(hands, 4)),
+            "whole": rng.random((size, size, hands)) < 0.1,
+            "number": rng.integers(0, 65536, (size, size), dtype=np.int32),
         },
         {
             "scene": "näh",
@@ -278,10 +284,12 @@ def test_depth_is_a_picture_of_tenths_of_millimetres():
         (np.zeros((4, 4, 2), np.float32), "depth"),
         (np.zeros((4, 4), np.float32), "flow"),
         (np.zeros((4, 4), np.float64), "depth"),
+        (np.full((4, 4), -1, np.int32), "number"),
+        (np.full((4, 4), 65536, np.int32), "number"),
     ],
 )
 def test_an_array_that_is_not_its_layer_is_refused(array, name):
-    with pytest.raises(PalmarError, match=r"expected|no pixels"):
+    with pytest.raises(PalmarError, match=r"expected|no pixels|65535"):
         encode(array, LAYERS[name])
 
 
@@ -560,6 +568,13 @@ def npy(shape, descr: str = "<f8", fortran: bool = False, data: bytes = b"") -> 
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
 
 
+def zipped(name: str, data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as to:
+        to.writestr(name, data)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -578,12 +593,23 @@ def npy(shape, descr: str = "<f8", fortran: bool = False, data: bytes = b"") -> 
         ("events", npy((1,), "|O", data=b"\0" * 8)),
         ("events", npy((2, 2), fortran=True, data=b"\0" * 32)),
         ("events", npy((1,), "<f4", data=b"\0" * 4)),
+        ("whole", b""),
+        ("whole", zipped("other.npy", b"x")),
+        ("whole", zipped("array.npy", npy((3,), "|b1"))),
+        ("whole", zipped("array.npy", npy((3,), "|b1", data=b"\0" * 3))[:-30]),
+        ("whole", zipped("array.npy", b"\0" * (1 << 20))),
         ("events", b"\x93NUMPY\x01\x00" + struct.pack("<H", 60000) + b"(" * 60000),
     ],
 )
 def test_files_that_are_not_what_they_claim(name, data):
     with pytest.raises(PalmarError):
         decode(data, LAYERS[name])
+
+
+def test_a_zip_that_unpacks_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(shards, "MAX_MEMBER", 1 << 20)
+    with pytest.raises(PalmarError, match="larger than 1 MiB"):
+        decode(zipped("array.npy", bytes(4 << 20)), LAYERS["whole"])
 
 
 @pytest.mark.parametrize("text", [b"{", b"[1]", b'{"a": NaN}', b"\xff\xfe", b"[" * 200_000])

@@ -19,6 +19,8 @@ import os
 import re
 import struct
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -51,6 +53,7 @@ MAX_CARD = 16 << 20
 
 _SHARD = re.compile(r"shard-[0-9]{6,}\.tar")
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+_INSIDE = "array.npy"
 _BLOCK, _RECORD = 512, 10_240
 """Bytes: everything in a tar is a multiple of a block, and the whole of a record."""
 
@@ -60,7 +63,8 @@ _BLOCK, _RECORD = 512, 10_240
 
 @dataclass(frozen=True)
 class Png:
-    """A PNG of the numbers as they are: bool (0 and 255), uint8 or uint16; [h, w] or [h, w, 3]."""
+    """A PNG of the numbers as they are: bool (0 and 255), uint8, uint16, or int32 between 0 and 65535 (16 bits);
+    [h, w] or [h, w, 3]."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,13 @@ class Npy:
     """NumPy's own format, little-endian, C order; without pickled objects."""
 
 
-Coding = Png | Steps | Npy
-CODINGS: Mapping[str, type[Coding]] = {"png": Png, "steps": Steps, "npy": Npy}
+@dataclass(frozen=True)
+class Npz:
+    """The same, deflated: a zip with `array.npy` in it, for arrays that are mostly empty."""
+
+
+Coding = Png | Steps | Npy | Npz
+CODINGS: Mapping[str, type[Coding]] = {"png": Png, "steps": Steps, "npy": Npy, "npz": Npz}
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ class Layer:
 
     @property
     def ending(self) -> str:
-        return "npy" if isinstance(self.coding, Npy) else "png"
+        return {Npy: "npy", Npz: "npz"}.get(type(self.coding), "png")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; `from_dict` reads them back."""
@@ -138,12 +147,16 @@ def encode(array: np.ndarray, layer: Layer) -> bytes:
         raise PalmarError(f"an array to store: expected {layer.dtype}, got {array.dtype}.")
     match layer.coding:
         case Npy():
+            return _npy(array)
+        case Npz():
             file = io.BytesIO()
-            array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-            np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as zipped:
+                zipped.writestr(zipfile.ZipInfo(_INSIDE), _npy(array), zipfile.ZIP_DEFLATED, 4)  # of 1980
             return file.getvalue()
         case Png():
-            return _png(array.astype(np.uint8) * 255 if array.dtype == bool else array)
+            if array.dtype == np.int32 and array.size and (array.min() < 0 or array.max() > 65535):
+                raise PalmarError("an array to store: whole numbers below 0 or above 65535 are not for a PNG.")
+            return _png(array * np.uint8(255) if array.dtype == bool else array.astype(_depth_of(layer)))
         case Steps() as steps:
             return _png(_numbers(array, steps))
 
@@ -152,16 +165,40 @@ def decode(data: bytes, layer: Layer) -> np.ndarray:
     """The array in a file. Raises PalmarError for a file that is damaged, too large, or not what the layer says."""
     match layer.coding:
         case Npy():
-            return _npy(data, layer)
+            return _from_npy(data, layer)
+        case Npz():
+            return _from_npy(_unzipped(data), layer)
         case Png():
-            want = np.dtype(np.uint8) if layer.dtype == "bool" else np.dtype(layer.dtype)
-            array = _picture(data, want)
-            return array >= 128 if layer.dtype == "bool" else array
+            array = _picture(data, _depth_of(layer))
+            return array >= 128 if layer.dtype == "bool" else array.astype(layer.dtype)
         case Steps() as steps:
             numbers = _picture(data, np.dtype(np.uint16))
             if (numbers.shape[2] if numbers.ndim == 3 else 1) != (3 if steps.channels > 1 else 1):
                 raise PalmarError(f"a picture with {steps.channels} channels of numbers, got shape {numbers.shape}.")
             return _values(numbers, steps).astype(layer.dtype)
+
+
+def _depth_of(layer: Layer) -> np.dtype:
+    """Of the PNG's samples."""
+    return np.dtype({"bool": "uint8", "int32": "uint16"}.get(layer.dtype, layer.dtype))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)  # of none to one axis
+    np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def _unzipped(data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as zipped, zipped.open(_INSIDE) as file:
+            inside = file.read(MAX_MEMBER + 1)
+    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error) as err:
+        raise PalmarError(f"not a .npz file with {_INSIDE} in it ({err}).") from err
+    if len(inside) > MAX_MEMBER:
+        raise PalmarError(f"unpacked it is larger than {MAX_MEMBER >> 20} MiB.")
+    return inside
 
 
 def _numbers(array: np.ndarray, steps: Steps) -> UInt16[np.ndarray, "h w *k"]:
@@ -213,7 +250,7 @@ def _picture(data: bytes, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(array[..., ::-1]) if array.ndim == 3 else array
 
 
-def _npy(data: bytes, layer: Layer) -> np.ndarray:
+def _from_npy(data: bytes, layer: Layer) -> np.ndarray:
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -363,7 +400,7 @@ def tar_end(size: int) -> bytes:
     return bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % _RECORD)
 
 
-def write_stream(packed: Iterable[Packed], to: BinaryIO) -> Iterator[int]:
+def write_stream(packed: Iterable[Packed], to: BinaryIO | io.BufferedIOBase) -> Iterator[int]:
     """Write samples as one tar, and give how many are written after each."""
     size = 0
     for done, one in enumerate(packed, 1):
