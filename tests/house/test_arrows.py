@@ -37,7 +37,7 @@ FORBIDDEN = {
 """Non-commercial, copyleft, or tied to a body model that is; none may stand in the chain, nor in what makes it."""
 OUTSIDE = {
     "av", "cv2", "jaxtyping", "numpy", "onnxruntime", "pyarrow", "scipy", "tyro",
-    "lightning_fabric", "numba", "onnx", "torch",
+    "lightning_fabric", "numba", "onnx", "skimage", "torch", "triton",
 }  # fmt: skip
 """Everything from outside the standard library that the package imports; grows with pyproject.toml only."""
 ELSEWHERE = {"bench/mediapipe_script.py": {"mediapipe"}}
