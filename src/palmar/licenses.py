@@ -158,6 +158,7 @@ def chain(weights: str | Path | None = None) -> list[Link]:
     version = palmar.__version__
     made_of = [
         *_mesh(),
+        _panoramas(),
         Link("code", "palmar", version, "Apache-2.0", "tracking, training, and the generator of the synthetic world"),
         *FORMULAS,
         *photographs(),
@@ -195,6 +196,7 @@ def world(*, adapted_to: Iterable[Mapping[str, str]] = ()) -> list[dict[str, str
     version = palmar.__version__
     rows = [
         *_mesh(),
+        _panoramas(),
         Link("code", "palmar", version, "Apache-2.0", "generator of the synthetic world, networks, training"),
         *FORMULAS,
         *photographs(),
@@ -265,6 +267,11 @@ def permits(expression: str, allowed: frozenset[str] | set[str] = ALLOWED) -> bo
 
     value = either()
     return value and position == len(tokens)
+
+
+def _panoramas() -> Link:
+    card = _card(files("palmar") / "synth" / "assets" / "environments.json")
+    return Link("data", card["asset"], card["sha256"][:12], card["licence"], card["source"])
 
 
 def _mesh() -> Iterator[Link]:

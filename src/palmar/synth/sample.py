@@ -9,14 +9,17 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from palmar.geometry.camera import Camera
 from palmar.geometry.crop import angle_up
-from palmar.geometry.rotations import rotmat_between
+from palmar.geometry.rotations import rotmat_between, rotmat_from_rotvec
 from palmar.hand.box import hand_box
-from palmar.render import Mesh, render, visible
+from palmar.render import Light, Mesh, render, visible
 from palmar.synth.background import Backgrounds
+from palmar.synth.environment import sample_environment
 from palmar.synth.light import sample_light
 from palmar.synth.scene import Placed, place_hand, sample_thing
 from palmar.synth.sensor import Sensor, apply
@@ -66,10 +69,28 @@ def _project(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return p[..., :2] / np.maximum(p[..., 2:], 1e-6)
 
 
+PLACES = 0.5
+"""Share of samples lit by a photographed place (`environment`); half of them also show it behind the hand."""
+
+
+def _surroundings(rng: np.random.Generator, height: int, width: int) -> tuple[Light, Float32[np.ndarray, "h w 3"]]:
+    """Light, and what is seen behind everything, 0 to about 1.5 in linear light."""
+    if rng.random() >= PLACES:
+        return sample_light(rng), _backgrounds().sample(rng, height, width)
+    place = sample_environment(rng)
+    camera_from_place = rotmat_from_rotvec(np.array([rng.normal(0.0, 0.3), 0.0, rng.normal(0.0, 0.12)]))
+    light = place.light(camera_from_place, red=rng.uniform(0.0, 0.2))
+    if rng.random() >= 0.5:
+        return light, _backgrounds().sample(rng, height, width)
+    camera = Camera.from_fov(width, height, np.deg2rad(np.exp(rng.uniform(np.log(25.0), np.log(95.0)))))
+    blur = np.exp(rng.uniform(np.log(0.4), np.log(4.0))) * max(height, width) / 128.0
+    return light, cv2.GaussianBlur(place.view(camera, camera_from_place.T), (0, 0), blur)
+
+
 def _compose(rng: np.random.Generator, mesh: Mesh, matrix: np.ndarray, height: int, width: int, strength: float):
     """Render over a background in linear light, then the sensor."""
-    rendered = render(mesh, matrix, height, width, sample_light(rng), supersample=2)
-    background = _backgrounds().sample(rng, height, width)
+    light, background = _surroundings(rng, height, width)
+    rendered = render(mesh, matrix, height, width, light, supersample=2)
     level = float(np.clip(background.mean(), 0.02, 1.0))
     exposure = np.float32(
         np.exp(rng.normal(0.0, 0.35)) * (level / 0.35) ** rng.uniform(0.0, 0.6)
