@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from palmar.synth.scenes import webcam
 from palmar.synth.world import Scene
 
 Builder = Callable[[int, int], Scene]
 """Takes (seed, index)."""
 
-SCENES: Mapping[str, Builder] = {}
+SCENES: Mapping[str, Builder] = {
+    "webcam": webcam.build,
+}

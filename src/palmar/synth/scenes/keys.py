@@ -1,0 +1,78 @@
+"""Hands that move: between grips, by minimum-jerk moves with rests; and the search for grips an arm can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
+from palmar.synth.people.body import BodyPose
+from palmar.synth.people.hands import Grip, OwnHand
+from palmar.synth.people.person import Person
+from palmar.synth.pose import minimum_jerk
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """Grips, and when each is reached and left. Before the first and after the last nothing moves."""
+
+    hand: OwnHand
+    reached: Float[np.ndarray, " k"]
+    """Seconds."""
+    left: Float[np.ndarray, " k"]
+    grips: tuple[Grip, ...]
+
+    @staticmethod
+    def spread(rng: np.random.Generator, hand: OwnHand, grips: Sequence[Grip], seconds: float) -> Keys:
+        """Rests and moves of random lengths that fill the time."""
+        k = len(grips)
+        share = rng.dirichlet(np.full(2 * k - 1, 4.0)) * seconds
+        ends = np.cumsum(share)
+        return Keys(hand, np.concatenate([[0.0], ends[1::2]]), ends[0::2], tuple(grips))
+
+    def at(self, time: float) -> Grip:
+        """Fingers that would meet on the way are taken apart."""
+        k = int(np.clip(np.searchsorted(self.reached, time, side="right") - 1, 0, len(self.grips) - 1))
+        if k == len(self.grips) - 1 or time <= self.left[k]:
+            return self.grips[k]
+        span = max(float(self.reached[k + 1] - self.left[k]), 1e-6)
+        share = float(minimum_jerk(np.array((time - self.left[k]) / span)))
+        grip = between(self.grips[k], self.grips[k + 1], share)
+        return replace(grip, angles=self.hand.body.resolve(grip.angles))
+
+
+def between(one: Grip, two: Grip, share: float) -> Grip:
+    """The grip that far on the way: angles and place straight, the turn about one axis. Contact of the nearer one."""
+    turn = rotvec_from_rotmat(one.world_from_hand.T @ two.world_from_hand)
+    return Grip(
+        one.angles + share * (two.angles - one.angles),
+        one.world_from_hand @ rotmat_from_rotvec(share * turn),
+        one.wrist + share * (two.wrist - one.wrist),
+        one.contact if share < 0.5 else two.contact,
+    )
+
+
+def comfortable(
+    person: Person,
+    pose: BodyPose,
+    side: int,
+    propose: Callable[[], Grip],
+    *,
+    tries: int = 16,
+    enough: float = 0.8,
+) -> Grip:
+    """Of the proposed grips the first that is easy for the arm, or the easiest."""
+    best, least = None, np.inf
+    for _ in range(tries):
+        grip = propose()
+        arm = person.arm(pose, side, grip)
+        strain = arm.strain + 40.0 * float(np.linalg.norm(arm.wrist - grip.wrist))
+        if strain < least:
+            best, least = grip, strain
+        if least < enough:
+            break
+    assert best is not None
+    return best
