@@ -107,7 +107,7 @@ FAULTS = {
 }  # fmt: skip
 LOOSE = {
     "defocus": 1.5,
-    "small, cubic, coded small": 1.0,
+    "small, cubic, coded small": 1.5,
     "streak": 2.5,
     "jpeg 420": 1.5,
     "jpeg 444": 1.0,
