@@ -10,3 +10,8 @@ things that a sample does not have are weighed with zero, not branched around.
 from palmar.errors import need
 
 need("torch", extra="torch")
+
+from palmar.synth.device.crops import device_crops  # noqa: E402  (after the check above, so that PyTorch is named)
+from palmar.synth.device.world import SMALL, Size, World, world  # noqa: E402
+
+__all__ = ["SMALL", "Size", "World", "device_crops", "world"]
