@@ -140,6 +140,49 @@ def _gradient(point, turn, place, steps, values, outline, stack, out):
 
 
 @kernel()
+def close(angles, goal, deepest, turn, place, hand, body, solid):
+    """Fingers bent from `angles` towards `goal` until they touch: all joints together, then those beyond the bone that
+    touches. Skin may go `deepest` metres in; a finger that begins deeper stays where it is."""
+    rest, bones, weights = hand
+    joints, axes = body[0], body[1]
+    steps, values, outline = solid
+    stack = np.empty(16)
+    angles = angles.copy()
+    for f in range(5):
+        own = np.zeros(len(rest), np.bool_)
+        for v in range(len(rest)):
+            for j in range(4):
+                if bones[v, j] // 3 == f and bones[v, j] < 15 and weights[v, j] > 0.3:
+                    own[v] = True
+        rows = np.flatnonzero(own)
+        part_rest, part_bones, part_weights = rest[rows], bones[rows], weights[rows]
+        skin, distance = np.empty((len(rows), 3)), np.empty(len(rows))
+        first = 0
+        while first < 3:
+            begin = angles[f].copy()
+            touched = -1
+            for step in range(1, 25):
+                for k in range(first, 3):
+                    for m in range(3):
+                        angles[f, k, m] = begin[k, m] + (goal[f, k, m] - begin[k, m]) * step / 24.0
+                turns, origins, _ = _forward(angles, joints, axes)
+                _blend(turns, origins, joints, part_rest, part_bones, part_weights, skin)
+                _distances(skin, turn, place, steps, values, outline, stack, distance)
+                worst = np.argmin(distance)
+                if distance[worst] < -deepest:
+                    best = np.argmax(part_weights[worst])
+                    touched = part_bones[worst, best] % 3 if part_bones[worst, best] // 3 == f else 0
+                    for k in range(first, 3):
+                        for m in range(3):
+                            angles[f, k, m] = begin[k, m] + (goal[f, k, m] - begin[k, m]) * (step - 1) / 24.0
+                    break
+            if touched < 0:
+                break
+            first = max(first, touched) + 1
+    return angles
+
+
+@kernel()
 def _soft(d):
     """Cost of a distance that is pulled, and its weight: pseudo-Huber."""
     root = np.sqrt(1.0 + (d / 0.012) ** 2)

@@ -22,7 +22,7 @@ from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import ShapedHand, limits
 from palmar.hand.joints import FINGERS
 from palmar.synth.grasp.feel import Feel
-from palmar.synth.grasp.fit import _forward, fit
+from palmar.synth.grasp.fit import _forward, close, fit
 from palmar.synth.grasp.taxonomy import GRASPS, GraspKind, grasp_kind
 from palmar.synth.pose import wrap
 from palmar.synth.scene import Dressed
@@ -34,6 +34,10 @@ CONTACT = 0.002
 """Metres from the surface within which skin counts as touching."""
 DEEPEST = 0.002
 """Metres that skin may lie in a thing."""
+LOOKS = 8
+"""Starts that are looked at, at most, before one is tried."""
+BEGIN = 0.004
+"""Metres in the thing from which a start is good enough to be tried at once."""
 LENGTH = 0.19
 """Metres from wrist to fingertip of the mean hand."""
 
@@ -80,6 +84,8 @@ def suits(kind: GraspKind, grip: Grip, scale: float = 1.0) -> bool:
     if sizes is None:
         return False
     low, high = sizes
+    if grip.shape == "rod" and 2e3 * grip.half[2] < kind.long * scale:
+        return False
     return 0.8 * low * scale <= 1e3 * _width(kind, grip) <= high * scale
 
 
@@ -117,9 +123,7 @@ def take(
     state = np.zeros(len(thing.joints)) if articulation is None else np.asarray(articulation, np.float64)
     for draw in range(draws):
         one, two = pairs[int(rng.integers(len(pairs)))]
-        start = _wrapped(rng, feel, one, two) if one.wraps else _between(rng, feel, one, two)
-        angles, hand_from_grip = start
-        thing_from_hand = thing.grip(two, articulation) @ np.linalg.inv(hand_from_grip)
+        angles, thing_from_hand = _start(rng, feel, one, two, thing.grip(two, articulation), program)
         found = _closed(feel, one, angles, thing_from_hand, program)
         if found is None:
             continue
@@ -163,6 +167,26 @@ def _jitter(rng: Rng, angles: np.ndarray, degrees: float = 4.0) -> np.ndarray:
     return limits.clip(angles + noise)
 
 
+def _start(
+    rng: Rng, feel: Feel, kind: GraspKind, grip: Grip, thing_from_grip: np.ndarray, solid: tuple
+) -> tuple[np.ndarray, np.ndarray]:
+    """Angles to aim at and thing_from_hand: the first of some draws that does not begin deep in the thing, or the least
+    deep."""
+    best, least = None, np.inf
+    for _ in range(LOOKS):
+        angles, hand_from_grip = (_wrapped if kind.wraps else _between)(rng, feel, kind, grip)
+        thing_from_hand = thing_from_grip @ np.linalg.inv(hand_from_grip)
+        before = _opened(angles, kind)
+        turn, place = thing_from_hand[:3, :3], thing_from_hand[:3, 3]
+        depth = -float(_distance(feel, before, turn, place, solid).min())
+        if depth < least:
+            best, least = (angles, thing_from_hand), depth
+        if least < min(BEGIN, 0.2 * _width(kind, grip)):
+            break
+    assert best is not None
+    return best
+
+
 def _wrapped(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndarray, np.ndarray]:
     """Angles and hand_from_grip of a thing in the palm."""
     low, high = kind.suits[grip.shape]
@@ -195,7 +219,7 @@ def _wrapped(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
         if kind.name == "Fixed Hook":
             at = heads + np.array([-0.012, 0.0, 0.0]) * feel.scale
         else:
-            angles[1:, :, 0] = 0.9 * fingers
+            angles[1:, :, 0] = fingers
             if kind.name == "Index Finger Extension":
                 angles[1, :, 0] = np.radians((30, 18, 8))
         at = at + along * row
@@ -204,7 +228,7 @@ def _wrapped(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
         axes = axes * np.sign(np.linalg.det(axes))
         big = float(np.clip(width / (0.09 * feel.scale), 0, 1))
         at = heads + (0.3 + 0.5 * big) * (palm - heads) + np.array([0, 0, 0.004])
-        angles[1:, :, 0] = 0.9 * wrap(width / 2 / (LENGTH * feel.scale))
+        angles[1:, :, 0] = wrap(width / 2 / (LENGTH * feel.scale))
     elif grip.shape == "disk":
         turned = rotmat_from_rotvec(down * rng.uniform(-np.pi, np.pi)) @ row
         side = down if rng.random() < 0.5 else -down
@@ -227,11 +251,11 @@ def _between(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
     ones, twos = ([int(feel.patch[name][0]) for name in names] for names in (kind.ones[:1], kind.twos))
     if kind.opposition == "side":
         twos = twos[:1]
-    for share in np.linspace(0.0, 1.3, 14):
+    for share in np.linspace(0.0, 1.5, 16):
         angles = limits.clip(closed + share * (wide - closed) + noise)
         skin = feel.skin(angles)
         one, two = skin[ones].mean(0), skin[twos].mean(0)
-        if np.linalg.norm(one - two) > width + 0.002:
+        if np.linalg.norm(one - two) > width + 0.006:
             break
     across = _unit(one - two)
     turns, _, _ = _forward(angles, feel.body.joints, feel.body.axes)
@@ -262,7 +286,9 @@ def _between(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
         centre = centre + (half[1] - inset) * out
     else:
         angle = {"row": 0.0, "out": np.pi / 2, "rim": 0.0, "any": rng.uniform(-np.pi, np.pi)}[kind.lie]
-        if kind.lie != "any":
+        if grip.shape == "slab":
+            angle = np.pi / 2 * rng.integers(4) + np.radians(rng.uniform(*kind.slant))
+        elif kind.lie != "any":
             angle += np.radians(rng.uniform(*kind.slant)) + (np.pi if rng.random() < 0.5 else 0.0)
         along = np.cos(angle) * row + np.sin(angle) * out
         axes = np.stack([np.cross(flip * across, along), flip * across, along], 1)
@@ -271,15 +297,17 @@ def _between(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
                 axes = axes @ rotmat_from_rotvec(np.array([0, 0, rng.uniform(-np.pi, np.pi)]))
             elif half[0] < half[1]:
                 axes = axes @ rotmat_from_rotvec(np.array([0, 0, np.pi / 2]))
-        local = axes.T
-        size_out = float(np.abs(local @ out) @ half - abs(local[1] @ out) * half[1])
-        size_row = float(np.abs(local @ row) @ half - abs(local[1] @ row) * half[1])
+        # Where the pads press, in the grip: near the end that the hand comes from, anywhere along the row.
         inset = rng.uniform(0.006, 0.014) * feel.scale
-        if kind.name in ("Extension Type", "Writing Tripod", "Tripod Variation", "Stick", "Ventral"):
+        if kind.deep:
             inset = rng.uniform(0.03, 0.05) * feel.scale
-        centre = centre + max(size_out - inset, 0.0) * out
-        slide = max(size_row - 0.5 * _spread(skin, twos) - 0.005, 0.0)
-        centre = centre + rng.uniform(-slide, slide) * row
+        local_out, local_row = axes.T @ out, axes.T @ row
+        spread = 0.5 * _spread(skin, twos) * np.abs(local_row)
+        free = np.maximum(half - np.maximum(spread + 0.004, inset * np.abs(local_out)), 0.0)
+        near = np.clip(-1.5 * local_out, -1, 1)
+        point = free * (near + (1 - np.abs(near)) * rng.uniform(-1, 1, 3))
+        point = np.where(np.abs(axes.T @ across) > 0.5, 0.0, point)
+        centre = centre - axes @ point
     place = np.eye(4)
     place[:3, :3], place[:3, 3] = axes, centre
     return angles, place
@@ -308,6 +336,8 @@ def _stiffness() -> np.ndarray:
 
 
 _SD = _stiffness()
+_TIGHTER = np.ones((5, 3, 3))
+_TIGHTER[1:, :, 0] = 1.2
 _WRIST_SD = np.array([0.2, 0.2, 0.2, 0.008, 0.008, 0.008])
 _BEND = (
     float(np.radians(limits.RISE)),
@@ -337,22 +367,60 @@ def _closed(
     capsules = body.joints, body.axes, body.ends, body.radii, body.slack - 0.0006, _pairs()
     skin = feel.rest, feel.bones, feel.weights
     turn, place = np.ascontiguousarray(thing_from_hand[:3, :3]), np.ascontiguousarray(thing_from_hand[:3, 3])
-    distance = np.zeros(0)
-    for push, rounds in ((1.5, 25), (5.0, 12)):
-        angles, turn, place, distance, _ = fit(
-            np.ascontiguousarray(angles), _SD, low, high, _BEND, turn, place, _WRIST_SD, skin, capsules, touch,
-            push, 2.0, solid, rounds,
+    fixed = low, high, _BEND
+    if kind.wraps:
+        # First the palm with open fingers, then the fingers around it.
+        goal, angles = angles, _opened(angles, kind)
+        palm = [feel.patch[name] for name in kind.ones]
+        only = np.concatenate(palm), np.cumsum([0, *map(len, palm)]), np.full(len(palm), 0.6)
+        angles, turn, place, _, _ = fit(
+            angles, 0.3 * _SD, *fixed, turn, place, 0.7 * _WRIST_SD, skin, capsules, only, 3.0, 0.0, solid, 12
+        )
+        angles = close(angles, limits.clip(goal * _TIGHTER), 0.0008, turn, place, skin, capsules, solid)
+    else:
+        goal, angles = limits.clip(angles - 0.5 * (kind.start[1] - kind.start[0])), _opened(angles, kind)
+        angles = close(angles, goal, 0.0008, turn, place, skin, capsules, solid)
+    for push, apart, rounds in ((1.5, 2.0, 25), (5.0, 6.0, 12)):
+        angles, turn, place, _, _ = fit(
+            np.ascontiguousarray(angles), _SD, *fixed, turn, place, _WRIST_SD, skin, capsules, touch,
+            push, apart, solid, rounds,
         )  # fmt: skip
         angles = limits.clip(angles)
+    if body.overlap(angles) > 0:
+        angles = body.resolve(angles)
     distance = _distance(feel, angles, turn, place, solid)
     touching = tuple(name for name in names if distance[feel.patch[name]].min() < CONTACT)
-    if -distance.min() > DEEPEST or body.overlap(angles) > 0 or not limits.inside(angles):
-        return None
-    if not set(kind.ones) & set(touching) or not set(kind.twos) & set(touching):
+    if _verdict(kind, body.overlap(angles), angles, distance, touching):
         return None
     out = np.eye(4)
     out[:3, :3], out[:3, 3] = turn, place
     return angles, out, distance, touching
+
+
+def _opened(angles: np.ndarray, kind: GraspKind) -> np.ndarray:
+    """The posture before fingers close: around a thing in the palm a third of their flexion, the thumb as for something
+    large; between fingers a step on the way from closed to open."""
+    if not kind.wraps:
+        return limits.clip(angles + 0.25 * (kind.start[1] - kind.start[0]))
+    out = angles.copy()
+    out[1:, :, 0] *= 0.35
+    out[0] = kind.start[1][0]
+    return limits.clip(out)
+
+
+def _verdict(
+    kind: GraspKind, overlap: float, angles: np.ndarray, distance: np.ndarray, touching: tuple[str, ...]
+) -> str:
+    """What is wrong with a grasp; empty where nothing is."""
+    if -distance.min() > DEEPEST:
+        return "too deep"
+    if overlap > 0:
+        return "fingers in each other"
+    if not limits.inside(angles):
+        return "out of range"
+    if not set(kind.ones) & set(touching):
+        return "first finger off"
+    return "" if set(kind.twos) & set(touching) else "second finger off"
 
 
 def _pairs() -> np.ndarray:

@@ -49,6 +49,10 @@ class GraspKind:
     """Degrees by which a rod in the palm, or a thing held `row` or `out`, may lie aslant."""
     wraps: bool = False
     """Lies in the palm, with the fingers around it."""
+    deep: bool = False
+    """Reaches further in from the end that the hand comes from than to the fingers' ends."""
+    long: float = 0.0
+    """Millimetres of rod that must be free for the hand."""
     start: Float[np.ndarray, "2 5 3 3"] = field(init=False, repr=False, compare=False)
     """Angles of closed and open."""
 
@@ -69,27 +73,27 @@ _TABLE = (
     GraspKind(
         1, "Large Diameter", "power", "palm", "abducted", (2, 3, 4, 5), {"rod": (55, 100)},
         "opposed | half | near", "opposed | curved | near", _PALM, _WRAP,
-        ("thumb 2 pad", *_INNER), "row", (-5, 15), True,
+        ("thumb 2 pad", *_INNER), "row", (-5, 15), True, long=70,
     ),
     GraspKind(
         2, "Small Diameter", "power", "palm", "abducted", (2, 3, 4, 5), {"rod": (16, 36)},
         "over | loose | near", "over loose | half | near", _PALM, _WRAP,
-        ("thumb 2 pad", *_INNER), "row", (5, 25), True,
+        ("thumb 2 pad", *_INNER), "row", (5, 25), True, long=70,
     ),
     GraspKind(
         3, "Medium Wrap", "power", "palm", "abducted", (2, 3, 4, 5), {"rod": (32, 62)},
         "over loose | loose | near", "opposed | half | near", _PALM, _WRAP,
-        ("thumb 2 pad", *_INNER), "row", (0, 20), True,
+        ("thumb 2 pad", *_INNER), "row", (0, 20), True, long=70,
     ),
     GraspKind(
         4, "Adducted Thumb", "power", "palm", "adducted", (2, 3, 4, 5), {"rod": (16, 40)},
         "side | loose | near", "side | half | near", _PALM, _WRAP,
-        ("thumb 2 pad", *_INNER), "row", (15, 35), True,
+        ("thumb 2 pad", *_INNER), "row", (15, 35), True, long=70,
     ),
     GraspKind(
         5, "Light Tool", "power", "palm", "adducted", (2, 3, 4, 5), {"rod": (9, 20)},
         "beside | fist | near", "side | loose | near", _PALM, _WRAP,
-        ("thumb 2 pad", "index 1 pad", *_INNER), "row", (10, 35), True,
+        ("thumb 2 pad", "index 1 pad", *_INNER), "row", (10, 35), True, long=60,
     ),
     GraspKind(
         6, "Prismatic 4 Finger", "precision", "pad", "abducted", (2, 3, 4, 5), {"rod": (5, 55), "slab": (5, 50)},
@@ -136,7 +140,7 @@ _TABLE = (
     ),
     GraspKind(
         15, "Fixed Hook", "power", "palm", "adducted", (2, 3, 4, 5), {"rod": (8, 36)},
-        "side | hook | near", "side | crook | near", (*_pads(*_FOUR, bone=0), "heads"), _WRAP, (), "row", (-6, 6), True,
+        "side | hook | near", "side | crook | near", (*_pads(*_FOUR, bone=0), "heads"), _WRAP, (), "row", (-6, 6), True, long=60,
     ),
     GraspKind(
         16, "Lateral", "intermediate", "side", "adducted", (2,), {"slab": (0.5, 16), "rod": (2, 14), "disk": (1, 14)},
@@ -147,12 +151,12 @@ _TABLE = (
         17, "Index Finger Extension", "power", "palm", "adducted", (3, 4, 5), {"rod": (12, 36)},
         "side | soft fist fist fist | near", "side | soft loose loose loose | near", _PALM,
         (*_pads("middle", "ring", "little"), *_pads("middle", "ring", "little", bone=1)),
-        ("index 2 pad", "thumb 2 pad", "index 1 pad"), "row", (30, 50), True,
+        ("index 2 pad", "thumb 2 pad", "index 1 pad"), "row", (30, 50), True, long=70,
     ),
     GraspKind(
         18, "Extension Type", "power", "pad", "abducted", (2, 3, 4, 5), {"slab": (2, 40), "disk": (4, 30)},
         "meet all | table | closed", "opposed | slope | near", ("thumb 2 pad", "thumb 1 pad"), _pads(*_FOUR),
-        _pads(*_FOUR, bone=1), "any",
+        _pads(*_FOUR, bone=1), "any", deep=True,
     ),
     GraspKind(
         19, "Distal Type", "power", "pad", "abducted", (2, 3, 4, 5), {"rod": (15, 50), "slab": (15, 50)},
@@ -162,12 +166,12 @@ _TABLE = (
     GraspKind(
         20, "Writing Tripod", "precision", "side", "abducted", (3,), {"rod": (5, 16)},
         "meet purse | purse bow half loose | closed", "meet purse | purse bow half loose | closed",
-        ("thumb 2 pad",), ("middle 2 radial",), ("index 2 pad", "index 0 radial"), "out", (-10, 10),
+        ("thumb 2 pad",), ("middle 2 radial",), ("index 2 pad", "index 0 radial"), "out", (-10, 10), long=110, deep=True,
     ),
     GraspKind(
         21, "Tripod Variation", "intermediate", "side", "abducted", (3, 4), {"rod": (4, 14)},
         "meet purse | slope bow half loose | near", "meet purse | slope bow half loose | near",
-        ("thumb 2 pad", "index 2 pad"), ("middle 2 radial", "middle 1 radial"), ("index 0 radial",), "out", (-15, 15),
+        ("thumb 2 pad", "index 2 pad"), ("middle 2 radial", "middle 1 radial"), ("index 0 radial",), "out", (-15, 15), long=110, deep=True,
     ),
     GraspKind(
         22, "Parallel Extension", "precision", "pad", "adducted", (2, 3, 4, 5), {"slab": (2, 40)},
@@ -207,7 +211,7 @@ _TABLE = (
     GraspKind(
         29, "Stick", "intermediate", "side", "adducted", (2,), {"rod": (8, 22)},
         "key | loose | near", "key | half | near", ("thumb 2 pad",), ("index 1 radial", "index 2 radial"),
-        (), "out", (-20, 20),
+        (), "out", (-20, 20), long=50, deep=True,
     ),
     GraspKind(
         30, "Palmar", "power", "palm", "adducted", (2, 3, 4, 5), {"slab": (8, 40)},
@@ -222,7 +226,7 @@ _TABLE = (
     GraspKind(
         32, "Ventral", "intermediate", "side", "adducted", (2,), {"rod": (8, 26), "slab": (4, 20)},
         "key | loose fist fist fist | near", "key | half loose loose loose | near",
-        ("thumb 2 pad",), ("index 1 radial", "index 0 radial"), (), "out", (-30, 30),
+        ("thumb 2 pad",), ("index 1 radial", "index 0 radial"), (), "out", (-30, 30), long=40, deep=True,
     ),
     GraspKind(
         33, "Inferior Pincer", "precision", "pad", "abducted", (2,), {"slab": (1, 30), "ball": (5, 30), "rod": (3, 25)},

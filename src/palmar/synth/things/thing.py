@@ -104,8 +104,6 @@ class Grip:
     """A rod that may be turned about its axis by any angle, not by quarters only."""
     name: str = "body"
     part: int = 0
-    open: tuple[bool, bool] = (True, True)
-    """Whether a hand may also come from beyond -y and +y of a disk, or from the ends -z and +z of a rod."""
 
 
 def frame(
