@@ -147,9 +147,12 @@ class Body:
 
     def overlap(self, angles: Float[np.ndarray, "5 3 3"]) -> float:
         """Metres by which the worst pair of capsules overlaps beyond its slack; 0 for a pose that can be."""
+        return max(0.0, float(self.overlaps(angles).max()))
+
+    def overlaps(self, angles: Float[np.ndarray, "5 3 3"]) -> Float[np.ndarray, " p"]:
+        """Metres by which each pair of capsules overlaps beyond its slack; < 0 apart."""
         angles = np.ascontiguousarray(angles, np.float64)
-        found = _overlaps(angles, self.joints, self.axes, self.ends, self.radii, _PAIRS)
-        return max(0.0, float((found - self.slack).max()))
+        return _overlaps(angles, self.joints, self.axes, self.ends, self.radii, _PAIRS) - self.slack
 
     def resolve(self, angles: Float[np.ndarray, "5 3 3"]) -> Float[np.ndarray, "5 3 3"]:
         """The pose with the fingers that meet opened just enough; a pose without overlap comes back equal.
