@@ -40,6 +40,8 @@ class Train:
     """Of the samples, in place of the recipe's."""
     photographs: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
     """Adapt to real photographs too: folders with a labels.json, of which only the split `adapt` is read."""
+    scenes: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
+    """Show scenes too: folders that `palmar synth --kind scenes --sensors clean` made."""
     workers: int = 0
     """Processes that make samples; 0: the training process itself."""
     threads: int | None = None
@@ -69,7 +71,7 @@ class Train:
         start, recipe = RUNS[self.network]
         changes = {"rate": self.rate, "decay": self.decay, "precision": self.precision}
         recipe = with_steps(replace(recipe, **{k: v for k, v in changes.items() if v is not None}), self.steps)
-        data = Data(photographs=self.photographs)
+        data = Data(photographs=self.photographs, scenes=self.scenes)
         if self.share is not None:
             if not 0 <= self.share <= 1:
                 raise PalmarError(f"--share must lie between 0 and 1, got {self.share}.")
@@ -129,4 +131,13 @@ def described(data: Data) -> dict[str, Any]:
         "strength": data.strength,
         "photographs": [folder.resolve().name for folder in data.photographs],
         "share": data.share if data.photographs else 0.0,
+        "scenes": [read_name(folder) for folder in data.scenes],
+        "scene_share": data.scene_share if data.scenes else 0.0,
     }
+
+
+def read_name(folder: Path) -> str:
+    """The name of a data set, by which anyone can make the same."""
+    from palmar.data.shards import read_shards
+
+    return str(read_shards(folder).card["name"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from palmar.errors import PalmarError
 
@@ -29,6 +29,8 @@ class Opinion:
     """Pixels."""
     joints: Float32[np.ndarray, "21 3"]
     """Metres, hand-centred, camera axes."""
+    seen: Bool[np.ndarray, " 21"] | None = None
+    """Whether nothing stands before the joint; None where nobody knows."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,11 +170,12 @@ def photo_crop(album: Album, seed: int, index: int, strength: float = 1.0) -> Cr
         )
     image = augment_photo(image, rng, strength)
     inside = ((keypoints > -0.5) & (keypoints < CROP_SIZE - 0.5)).all(1)
+    visible = inside if opinion.seen is None else inside & opinion.seen
     eye = np.tile(np.eye(3, dtype=np.float32), (16, 1, 1))
     return CropSample(
         image,
         keypoints.astype(np.float32),
-        np.asarray(inside, np.float32),
+        np.asarray(visible, np.float32),
         0.0 if absent else 1.0,
         float(is_right),
         eye,

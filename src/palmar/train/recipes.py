@@ -21,6 +21,7 @@ from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.photographs import Album, load_photographs, photo_crop, photo_frame
+from palmar.train.scenes import load_scenes
 from palmar.train.start import digest_of, keep_lineage, start_from
 
 MOST_HANDS = 4
@@ -36,6 +37,10 @@ class Data:
     """Folders with labels.json; only their split `adapt` is read."""
     share: float = 0.3
     """Part of each batch that comes from photographs, where there are any."""
+    scenes: tuple[Path, ...] = ()
+    """Data sets of scenes that `palmar synth` made, for whole people, held things and two hands."""
+    scene_share: float = 0.3
+    """Part of each batch that comes from them, where there are any."""
     strength: float = 0.7
     """Of the sensor's randomisation at the end of its ramp; 1 needs longer runs than a CPU affords."""
 
@@ -51,28 +56,30 @@ class Batches:
         cv2.setNumThreads(1)  # before OpenCV starts threads: a forked worker would wait for them for ever
         self.recipe, self.data = recipe, data
         self.album: Album | None = load_photographs(list(data.photographs)) if data.photographs else None
+        self.scenes: Album | None = load_scenes(list(data.scenes)) if data.scenes else None
 
-    def from_photographs(self) -> int:
-        return round(self.recipe.batch * self.data.share) if self.album else 0
-
-    def places(self, number: int) -> list[tuple[bool, int]]:
-        """(from photographs, index of the sample) of every sample of a batch."""
-        real = self.from_photographs()
-        return [(i < real, number * self.recipe.batch + i) for i in range(self.recipe.batch)]
+    def places(self, number: int) -> list[tuple[Album | None, int]]:
+        """(where it is cut from, None for one that is drawn; index of the sample) of every sample of a batch."""
+        size = self.recipe.batch
+        real = round(size * self.data.share) if self.album else 0
+        staged = min(round(size * self.data.scene_share), size - real) if self.scenes else 0
+        albums = [self.album] * real + [self.scenes] * staged + [None] * (size - real - staged)
+        return [(album, number * size + i) for i, album in enumerate(albums)]
 
 
 class LandmarkerBatches(Batches):
     def __init__(self, recipe: Recipe, data: Data) -> None:
         super().__init__(recipe, data)
         self.album = self.album and self.album.with_opinions()
+        self.scenes = self.scenes and self.scenes.with_opinions()
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[CropSample] = [
-            photo_crop(self.album, self.data.seed, index, strength)
-            if real
+            photo_crop(album, self.data.seed, index, strength)
+            if album
             else crop_sample(self.data.seed, index, strength)
-            for real, index in self.places(number)
+            for album, index in self.places(number)
         ]
         stack = lambda name: np.stack([getattr(s, name) for s in samples]).astype(np.float32)  # noqa: E731
         return {
@@ -81,7 +88,7 @@ class LandmarkerBatches(Batches):
                 name: stack(name)
                 for name in ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")
             },
-            "has3d": np.array([not real for real, _ in self.places(number)], np.float32),
+            "has3d": np.array([album is None for album, _ in self.places(number)], np.float32),
             "weight": np.ones(len(samples), np.float32),
         }
 
@@ -95,10 +102,10 @@ class DetectorBatches(Batches):
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         strength = self.data.strength * self.recipe.strength(number)
         samples: list[FrameSample] = [
-            photo_frame(self.album, self.backgrounds, self.data.seed, index, self.height, self.width, strength)
-            if real
+            photo_frame(album, self.backgrounds, self.data.seed, index, self.height, self.width, strength)
+            if album
             else frame_sample(self.data.seed, index, self.height, self.width, strength)
-            for real, index in self.places(number)
+            for album, index in self.places(number)
         ]
         b = len(samples)
         out: dict[str, Any] = {
