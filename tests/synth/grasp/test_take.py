@@ -22,7 +22,7 @@ def grasps(feel):
     """One draw at each kind: (thing, grasp or None)."""
     out = []
     for name, kind in GRASPS.items():
-        for index in range(60):
+        for index in range(400):
             rng = np.random.default_rng((11, index))
             thing = sample_thing(rng)
             if any(suits(kind, grip, feel.scale) for grip in thing.grips):

@@ -140,7 +140,8 @@ _TABLE = (
     ),
     GraspKind(
         15, "Fixed Hook", "power", "palm", "adducted", (2, 3, 4, 5), {"rod": (8, 36)},
-        "side | hook | near", "side | crook | near", (*_pads(*_FOUR, bone=0), "heads"), _WRAP, (), "row", (-6, 6), True, long=60,
+        "side | hook | near", "side | crook | near", (*_pads(*_FOUR, bone=0), "heads"), _WRAP, (), "row", (-6, 6), True,
+        long=60,
     ),
     GraspKind(
         16, "Lateral", "intermediate", "side", "adducted", (2,), {"slab": (0.5, 16), "rod": (2, 14), "disk": (1, 14)},
@@ -166,12 +167,14 @@ _TABLE = (
     GraspKind(
         20, "Writing Tripod", "precision", "side", "abducted", (3,), {"rod": (5, 16)},
         "meet purse | purse bow half loose | closed", "meet purse | purse bow half loose | closed",
-        ("thumb 2 pad",), ("middle 2 radial",), ("index 2 pad", "index 0 radial"), "out", (-10, 10), long=110, deep=True,
+        ("thumb 2 pad",), ("middle 2 radial",), ("index 2 pad", "index 0 radial"), "out", (-10, 10),
+        long=110, deep=True,
     ),
     GraspKind(
         21, "Tripod Variation", "intermediate", "side", "abducted", (3, 4), {"rod": (4, 14)},
         "meet purse | slope bow half loose | near", "meet purse | slope bow half loose | near",
-        ("thumb 2 pad", "index 2 pad"), ("middle 2 radial", "middle 1 radial"), ("index 0 radial",), "out", (-15, 15), long=110, deep=True,
+        ("thumb 2 pad", "index 2 pad"), ("middle 2 radial", "middle 1 radial"), ("index 0 radial",), "out", (-15, 15),
+        long=110, deep=True,
     ),
     GraspKind(
         22, "Parallel Extension", "precision", "pad", "adducted", (2, 3, 4, 5), {"slab": (2, 40)},
@@ -226,7 +229,8 @@ _TABLE = (
     GraspKind(
         32, "Ventral", "intermediate", "side", "adducted", (2,), {"rod": (8, 26), "slab": (4, 20)},
         "key | loose fist fist fist | near", "key | half loose loose loose | near",
-        ("thumb 2 pad",), ("index 1 radial", "index 0 radial"), (), "out", (-30, 30), long=40, deep=True,
+        ("thumb 2 pad",), ("index 1 radial", "index 0 radial"), (), "out", (-30, 30),
+        long=40, deep=True,
     ),
     GraspKind(
         33, "Inferior Pincer", "precision", "pad", "abducted", (2,), {"slab": (1, 30), "ball": (5, 30), "rod": (3, 25)},
