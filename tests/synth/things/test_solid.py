@@ -28,6 +28,7 @@ BOTH = {
     "smooth union": s.ball(0.03).union(s.box((0.08, 0.02, 0.02)), 0.01),
     "common": s.ball(0.03) & s.box((0.08, 0.02, 0.04)),
     "minus": s.ball(0.03) - s.cylinder(0.1, 0.012),
+    "stretched": s.lathe(PROFILE).moved(translation=(0.002, 0, 0.01)).stretched((1.7, 1.0, 1.2)),
     "grown": s.box((0.05, 0.02, 0.02)).grown(0.006),
 }
 EXACT = set(LEAVES) - {"tapered tube"}
@@ -49,15 +50,15 @@ def test_no_distance_changes_faster_than_one_walks(solid):
 def test_leaves_are_exact(name):
     """Against the nearest of many points on the surface, found by walking there from all around."""
     solid = LEAVES[name]
-    surface = cloud(60_000)
+    surface = cloud(30_000)
     for _ in range(6):
         surface = surface - solid.distance(surface)[:, None] * solid.gradient(surface)
     surface = surface[np.abs(solid.distance(surface)) < 1e-7]
-    points = cloud(150)
+    points = cloud(100)
     nearest = np.array([np.linalg.norm(surface - p, axis=1).min() for p in points])
     d = np.abs(solid.distance(points))
     assert (d <= nearest + 1e-6).all()
-    assert (nearest - d < 8e-4).all()  # the sampled points lie about a millimetre apart
+    assert (nearest - d < 1.2e-3).all()  # the sampled points lie about a millimetre apart
     assert (solid.distance(points) < 0).any()
     assert (solid.distance(points) > 0).any()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from palmar.errors import one_of
-from palmar.synth.things import lathed, primitives
+from palmar.synth.things import articulated, carved, household, lathed, primitives
 from palmar.synth.things.material import MATERIALS, material
 from palmar.synth.things.solid import Solid
 from palmar.synth.things.surface import Surface
@@ -35,6 +35,57 @@ GENERATORS: Mapping[str, Callable[[np.random.Generator], Thing]] = {
     "bulb": lathed.bulb,
     "can": lathed.can,
     "knob": lathed.knob,
+    "carved": carved.carved,
+    "blob": carved.blob,
+    "cracker box": household.cracker_box,
+    "sugar box": household.sugar_box,
+    "pudding box": household.pudding_box,
+    "gelatin box": household.gelatin_box,
+    "meat can": household.meat_can,
+    "soup can": household.soup_can,
+    "coffee can": household.coffee_can,
+    "tuna can": household.tuna_can,
+    "mustard bottle": household.mustard_bottle,
+    "bleach bottle": household.bleach_bottle,
+    "pitcher": household.pitcher,
+    "coffee mug": household.ycb_mug,
+    "soup bowl": household.ycb_bowl,
+    "plate": household.plate,
+    "cup": household.cup,
+    "banana": household.banana,
+    "apple": household.apple,
+    "orange": household.orange,
+    "plum": household.plum,
+    "lemon": household.lemon,
+    "tennis ball": household.tennis_ball,
+    "baseball": household.baseball,
+    "golf ball": household.golf_ball,
+    "die": household.die,
+    "sponge": household.sponge,
+    "wood block": household.wood_block,
+    "marker": household.marker,
+    "pen": household.pen,
+    "hammer": household.hammer,
+    "screwdriver": household.screwdriver,
+    "spatula": household.spatula,
+    "spoon": household.spoon,
+    "fork": household.fork,
+    "knife": household.knife,
+    "drill": household.drill,
+    "clamp": household.clamp,
+    "padlock": household.padlock,
+    "key": household.key,
+    "roll of tape": household.tape_roll,
+    "remote control": household.remote,
+    "mouse": household.mouse,
+    "hinged box": articulated.hinged_box,
+    "scissors": articulated.scissors,
+    "laptop": articulated.laptop,
+    "book": articulated.book,
+    "drawer": articulated.drawer,
+    "spray bottle": articulated.spray_bottle,
+    "pill box": articulated.pill_box,
+    "tongs": articulated.tongs,
 }
 """Every sort of thing by name: a pure function of the generator."""
 

@@ -32,7 +32,15 @@ def lathe_shell(profile: Float[np.ndarray, "n 2"], of: Material, part: int = 0, 
 
 
 def tube_shell(path: Float[np.ndarray, "n 3"], radius, of: Material, part: int = 0, around: int = 14) -> Shell:
-    return Shell(f.tube_surface(path, radius, around), s.tube(path, radius), of, part)
+    """Vertices are drawn onto the solid: at bends and where the radius changes, the circles are not quite on it."""
+    solid = s.tube(path, radius)
+    return Shell(f.drawn_on(f.tube_surface(path, radius, around), solid), solid, of, part)
+
+
+def loop_shell(path: Float[np.ndarray, "n 3"], radius: float, of: Material, part: int = 0) -> Shell:
+    """A flat closed line with thickness."""
+    solid = s.tube(np.concatenate([path, path[:1]]), radius)
+    return Shell(f.drawn_on(f.loop_surface(path, radius), solid), solid, of, part)
 
 
 def extrude_shell(outline: Float[np.ndarray, "n 2"], thickness: float, of: Material, part: int = 0) -> Shell:
@@ -159,16 +167,7 @@ def torus(rng: Rng) -> Thing:
     tube = log_uniform(rng, 0.004, 0.012)
     ring = tube + rng.uniform(0.012, 0.04)
     t = 2 * np.pi * np.arange(36) / 36
-    u = 2 * np.pi * np.arange(14) / 14
-    r = ring + tube * np.cos(u)
-    vertices = np.stack(
-        [np.sin(t)[:, None] * r, np.broadcast_to(tube * np.sin(u), (36, 14)), np.cos(t)[:, None] * r], -1
-    ).reshape(-1, 3)
-    i, j = np.meshgrid(np.arange(36), np.arange(14), indexing="ij")
-    a, b = i * 14 + j, i * 14 + (j + 1) % 14
-    c, d = (i + 1) % 36 * 14 + (j + 1) % 14, (i + 1) % 36 * 14 + j
-    faces = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], -1).reshape(-1, 3)
-    surface = f.outward(vertices, faces, np.zeros((len(faces), 3, 2)))
+    surface = f.loop_surface(np.stack([ring * np.sin(t), 0 * t, ring * np.cos(t)], 1), tube, 14)
     shell = Shell(surface, s.torus(ring, tube), material(rng, "plastic", "rubber", "metal", "ceramic"))
     side = Grip("slab", np.array([tube, tube, 0.6 * tube]), frame(Z, Y, (ring, 0, 0)), False, "rim")
     grips = (disk_grip(ring + tube, 2 * tube), side)

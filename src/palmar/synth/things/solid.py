@@ -33,7 +33,7 @@ class Solid:
     steps: Int64[np.ndarray, "k 3"]
     """What is done, then first row and number of rows of `outline` it reads."""
     values: Float[np.ndarray, "k 20"]
-    """frame_from_leaf as 9 + 3 numbers, then up to 8 parameters."""
+    """frame_from_leaf as 9 + 3 numbers (for a stretched leaf the inverse of its transpose), then up to 8 parameters."""
     outline: Float[np.ndarray, "n 4"]
     """Points of profiles, outlines and tubes."""
 
@@ -57,6 +57,18 @@ class Solid:
         leaf = self.steps[:, 0] < UNION
         values[leaf, :9] = (turn @ self.values[leaf, :9].reshape(-1, 3, 3)).reshape(-1, 9)
         values[leaf, 9:12] = self.values[leaf, 9:12] @ turn.T + np.asarray(translation, np.float64)
+        return replace(self, values=values)
+
+    def stretched(self, factors: Sequence[float] | Float[np.ndarray, " 3"]) -> Solid:
+        """Drawn out along x, y and z about the origin, by factors of at least 1. The distance becomes a bound: drawing
+        out only moves points apart. Raises PalmarError for smaller factors."""
+        k = np.asarray(factors, np.float64)
+        if k.shape != (3,) or (k < 1.0).any():
+            raise PalmarError(f"stretched: expected three factors of at least 1, got {factors}.")
+        values = self.values.copy()
+        leaf = self.steps[:, 0] < UNION
+        values[leaf, :9] = (self.values[leaf, :9].reshape(-1, 3, 3) / k[:, None]).reshape(-1, 9)
+        values[leaf, 9:12] = self.values[leaf, 9:12] * k
         return replace(self, values=values)
 
     def union(self, other: Solid, smooth: float = 0.0) -> Solid:

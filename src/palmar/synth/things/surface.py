@@ -217,6 +217,34 @@ def tube_surface(path: Float[np.ndarray, "n 3"], radius: float | Float[np.ndarra
     return outward(vertices, faces, np.stack([angle, along[faces]], -1))
 
 
+def loop_surface(path: Float[np.ndarray, "n 3"], radius: float, around: int = 12) -> Surface:
+    """Circles along a flat closed line, whose last point is joined to its first."""
+    path = np.asarray(path, np.float64)
+    tangent = np.roll(path, -1, 0) - np.roll(path, 1, 0)
+    tangent = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
+    up = np.cross(path[0] - path.mean(0), tangent[0])
+    up = up / np.linalg.norm(up)
+    side = np.cross(tangent, up)
+    t = 2 * np.pi * np.arange(around) / around
+    rings = path[:, None] + radius * (side[:, None] * np.cos(t)[:, None] + up * np.sin(t)[:, None])
+    n = len(path)
+    i, j = np.meshgrid(np.arange(n), np.arange(around), indexing="ij")
+    a, b = i * around + j, i * around + (j + 1) % around
+    c, d = (i + 1) % n * around + (j + 1) % around, (i + 1) % n * around + j
+    faces = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], -1).reshape(-1, 3)
+    return outward(rings.reshape(-1, 3), faces, np.zeros((len(faces), 3, 2)))
+
+
+def drawn_on(surface: Surface, solid: Solid, rounds: int = 3) -> Surface:
+    """The surface with its vertices moved onto the solid's own, along the gradient of the distance."""
+    vertices = surface.vertices
+    for _ in range(rounds):
+        gradient = solid.gradient(vertices, 1e-5)
+        square = np.maximum((gradient**2).sum(1, keepdims=True), 0.25)
+        vertices = vertices - solid.distance(vertices)[:, None] * gradient / square
+    return Surface(vertices, surface.faces, surface.uv)
+
+
 def polygonised(solid: Solid, low: Float[np.ndarray, " 3"], high: Float[np.ndarray, " 3"], cells: int = 44) -> Surface:
     """The zero of a solid's distance inside a box that encloses it. cells: along the box's longest side."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
