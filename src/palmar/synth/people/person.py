@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from palmar.geometry.rotations import rotmat_from_rotvec
+from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
 from palmar.render import Mesh, vertex_normals
+from palmar.synth.cameras import egocentric, head_turning, look_at, still, turned
 from palmar.synth.people.body import FOREARM, LONGEST, RING, SHARPEST, Arm, BodyModel, BodyPose, ShapedBody
 from palmar.synth.people.dress import Garment, Hair, draw_garments, draw_hair, paint_body
 from palmar.synth.people.hands import Grip, LocalHand, OwnHand, ring_rows
 from palmar.synth.pose import sample_synergy
 from palmar.synth.skin import Skin, sample_skin
-from palmar.synth.world import HandTruth, Kind, Piece
+from palmar.synth.world import HandTruth, Kind, Piece, View
 
 BONES_OF_HEAD = 5
 
@@ -325,4 +326,43 @@ def stance(
     )
 
 
-__all__ = ["BodyPose", "Grip", "LocalHand", "OwnHand", "Person", "Shown", "stance"]
+def looking(
+    person: Person, pose: BodyPose, target: Float[np.ndarray, " 3"], off: Float[np.ndarray, " 2"] | None = None
+) -> BodyPose:
+    """The posture with the head turned to a world point as far as necks go, then by `off` (radians up, to the left)."""
+    turn, place = person.body.trunk(replace(pose, head=np.zeros(3)))
+    to = turn[3].T @ (target - (place[BONES_OF_HEAD] + turn[3] @ np.array([0.0, -0.08, -0.1])))
+    down = np.arctan2(to[1], np.hypot(to[0], to[2]))
+    aside = np.arctan2(to[0], -to[2])
+    extra = np.zeros(2) if off is None else off
+    down = float(np.clip(0.7 * down - extra[0], -0.6, 0.75))  # the rest is done by the eyes
+    aside = float(np.clip(0.7 * aside + extra[1], -0.9, 0.9))
+    return replace(pose, head=rotvec_from_rotmat(_about(1, -aside) @ _about(0, down)))
+
+
+def _about(axis: int, angle: float) -> Float[np.ndarray, "3 3"]:
+    return rotmat_from_rotvec(np.eye(3)[axis] * angle)
+
+
+def own_eyes(
+    rng: np.random.Generator,
+    person: Person,
+    pose: BodyPose,
+    target: Float[np.ndarray, " 3"],
+    *,
+    fisheye: bool | None = None,
+    moving: bool = True,
+) -> View:
+    """A camera on this person's forehead that looks at a world point: pinhole or fisheye, turning with the head."""
+    turn, place = person.body.trunk(pose)
+    eyes = person.body.ends[4:].mean(0) - person.body.joints[BONES_OF_HEAD]
+    up = np.array([rng.normal(0.0, 0.01), -rng.uniform(0.0, 0.05), -rng.uniform(0.035, 0.06)])
+    eye = place[BONES_OF_HEAD] + turn[BONES_OF_HEAD] @ (eyes + up)
+    lens = "fisheye" if (rng.random() < 0.3 if fisheye is None else fisheye) else "pinhole"
+    view = egocentric(rng, target, lens=lens, moving=False)
+    aim = np.asarray(target) + rng.normal(0.0, 0.04, 3) + np.array([0.0, rng.uniform(-0.12, 0.02), 0.0])
+    at = turned(look_at(eye, aim), np.array([0.0, 0.0, rng.normal(0.0, 0.04)]), np.zeros(3))
+    return View(view.camera, head_turning(rng, at, amount=0.4) if moving else still(at), view.name)
+
+
+__all__ = ["BodyPose", "Grip", "LocalHand", "OwnHand", "Person", "Shown", "looking", "own_eyes", "stance"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from palmar.synth.scenes import webcam
+from palmar.synth.scenes import company, face, interacting, wearer, webcam
 from palmar.synth.world import Scene
 
 Builder = Callable[[int, int], Scene]
@@ -12,4 +12,8 @@ Builder = Callable[[int, int], Scene]
 
 SCENES: Mapping[str, Builder] = {
     "webcam": webcam.build,
+    "interacting": interacting.build,
+    "egocentric": wearer.build,
+    "hand at face": face.build,
+    "company": company.build,
 }

@@ -1,0 +1,1 @@
+"""What hands and arms wear: gloves, rings, watches, bracelets, bandages, tattoos, hair."""
