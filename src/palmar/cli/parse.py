@@ -16,6 +16,7 @@ from palmar.cli.demo import Demo
 from palmar.cli.export import Export
 from palmar.cli.licenses import Licenses
 from palmar.cli.synth import Synth
+from palmar.cli.synth.gallery import Gallery
 from palmar.cli.track import Track
 from palmar.cli.train import Train
 from palmar.errors import PalmarError
@@ -37,6 +38,8 @@ COMMANDS: dict[str, type[Command]] = {
     "bench": Bench,
     "licenses": Licenses,
 }
+BELOW: dict[tuple[str, str], type[Command]] = {("synth", "gallery"): Gallery}
+"""Commands of two words, whose first is one by itself, too."""
 ABOUT = "Any recording of hands into clean, typed, four-dimensional hand data. `palmar --version` prints the version."
 
 
@@ -46,8 +49,12 @@ def parse(words: Sequence[str]) -> Command:
     Raises PalmarError for words that are none, and SystemExit once --help is answered.
     """
     heard = io.StringIO()
+    below = BELOW.get(tuple(words[:2]))  # type: ignore[call-overload]
     try:
         with redirect_stderr(heard):
+            if below is not None:
+                prog = " ".join(["palmar", *words[:2]])
+                return tyro.cli(below, prog=prog, args=words[2:], config=(tyro.conf.FlagCreatePairsOff,))
             return cast(
                 Command,
                 subcommand_cli_from_dict(
@@ -61,7 +68,7 @@ def parse(words: Sequence[str]) -> Command:
     except SystemExit as stop:
         if not stop.code:
             raise
-        named = [word for word in words[:1] if word in COMMANDS]
+        named = [*words[:2]] if below is not None else [word for word in words[:1] if word in COMMANDS]
         said = complaint(heard.getvalue()).rstrip(".") or "this command line cannot be read"
         raise PalmarError(f"{said}. See {' '.join(['palmar', *named])} --help.") from None
 

@@ -1,0 +1,319 @@
+"""What a sample of a data set holds: crops and frames for the two networks, and scenes as any sensors see them.
+
+A `Recipe` names the data: whoever has it and a sample's number makes the same sample again. Crops and frames are those
+of `palmar.synth.sample`. A sample of scenes is one scene of `palmar.synth.scenes.SCENES`, from all its views, at one
+time or at many, with an array for every sensor of `palmar.synth.sense.SENSORS` that was asked for, and the truth.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from palmar.data.shards import Coding, Column, Layer, Npy, Npz, Png, Sample, Steps
+from palmar.errors import PalmarError, one_of
+from palmar.geometry.rotations import rotvec_from_rotmat
+from palmar.hand import HandModel
+from palmar.synth.sample import crop_sample, frame_sample
+from palmar.synth.scenes import SCENES
+from palmar.synth.sense import SENSORS, Reading, Sense, masks, rgb
+from palmar.synth.sensor import Sensor
+from palmar.synth.world import HandTruth, Scene, Segment, Shot, ThingTruth, View, shoot
+
+Kind = Literal["crops", "frames", "scenes"]
+DEFAULT_SENSORS = ("rgb", "depth", "masks")
+STREAM = 71
+"""Of the generators that sensors draw from: (seed, index, STREAM, view, frame, sensor)."""
+
+FLOW = Steps(1 / 64, -512.0, nothing="nan", channels=2)
+CODINGS: Mapping[str, Coding] = {
+    "depth": Steps(1e-4, nothing="inf"),
+    "normals": Steps(1 / 32767, -32768 / 32767, nothing="0", channels=3),
+    "flow_forward": FLOW,
+    "flow_backward": FLOW,
+}
+"""Arrays of floats that are stored as whole numbers of a step: tenths of a millimetre, 1/64 pixel, 1/32767. All others
+keep every bit."""
+
+RIGHT = "of a right hand: where side is 0, of the mirrored picture"
+RGB = Layer("uint8", "1", "sRGB, as the camera gives it", Png())
+CROPS: Mapping[str, Column] = {
+    "presence": Column("float32", (), "1", "1 a hand, 0 none; labels are then 0"),
+    "side": Column("float32", (), "1", "1 right, 0 left: the person's own"),
+    "keypoints": Column("float32", (21, 2), "pixel", "x, y; OpenPose order; pixel centres at integers"),
+    "visible": Column("float32", (21,), "1", "1 seen, 0 hidden or outside"),
+    "rotations": Column("float32", (16, 3, 3), "1", f"wrist in the camera's frame, fingers; MANO tree order; {RIGHT}"),
+    "shape": Column("float32", (10,), "1", "shape coefficients of the hand model, standard deviations"),
+    "joints": Column(
+        "float32", (21, 3), "metre", f"from the wrist, axes of the crop's camera; OpenPose order; {RIGHT}"
+    ),
+}
+FRAMES: Mapping[str, Column] = {
+    "boxes": Column("float32", (None, 4), "pixel", "x0 y0 x1 y1 of every hand"),
+    "sides": Column("float32", (None,), "1", "1 right, 0 left: the person's own"),
+    "directions": Column("float32", (None, 2), "1", "unit vector from wrist to middle MCP in the picture"),
+    "keypoints": Column("float32", (None, 21, 2), "pixel", "x, y; OpenPose order; pixel centres at integers"),
+}
+SCENE_COLUMNS: Mapping[str, Column] = {
+    "scene": Column("str", (), "", "sort of scene, as in palmar.synth.scenes"),
+    "views": Column("str", (None,), "", "names of its cameras"),
+    "times": Column("float32", (None,), "second", "of the frames, the same for all cameras"),
+    "sides": Column("float32", (None,), "1", "of every hand: 1 right, 0 left: the person's own"),
+    "people": Column("int64", (), "1", "whose hands are in it"),
+    "things": Column("str", (None,), "", "names of the objects"),
+    "verbs": Column("str", (None,), "", "what the hands do, in the order of the segments"),
+    "texts": Column("str", (None,), "", "sentences that say it"),
+}
+"""Of the index; everything else that is known stands in the sample's labels, see `truth`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a data set is made of, besides its range of samples."""
+
+    kind: Kind
+    seed: int
+    scenes: tuple[str, ...] = ()
+    """Taken in turns: sample i is a scene of the sort i modulo their number."""
+    sensors: tuple[str, ...] = ("rgb",)
+    seconds: float | None = None
+    """Of a moving scene, from its beginning; None: all of it, 0: its first moment."""
+    fps: float = 30.0
+    width: int | None = None
+    """Pixels of a picture; None: what each camera has. Its height follows."""
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, ("crops", "frames", "scenes"))
+        if self.kind == "scenes" and not (self.scenes and self.sensors):
+            raise PalmarError("scenes need one sort of scene and one sensor at least.")
+        for name in self.scenes:
+            one_of("scene", name, SCENES)
+        for name in self.sensors:
+            one_of("sensor", name, SENSORS)
+        for what, names in (("scene", self.scenes), ("sensor", self.sensors)):
+            if len(set(names)) < len(names):
+                raise PalmarError(f"a {what} is named twice: {', '.join(names)}.")
+        if self.seconds is not None and not 0 <= self.seconds < np.inf:
+            raise PalmarError(f"--seconds must be 0 or more, got {self.seconds}.")
+        if not 0 < self.fps < np.inf:
+            raise PalmarError(f"--fps must be above 0, got {self.fps}.")
+        if self.width is not None and not 8 <= self.width <= 8192:
+            raise PalmarError(f"--width must lie between 8 and 8192 pixels, got {self.width}.")
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """Of the arrays."""
+        if self.kind != "scenes":
+            return {"rgb": RGB}
+        return {name: layer for sensor in self.sensors for name, layer in layers_of(SENSORS[sensor]).items()}
+
+    @property
+    def name(self) -> str:
+        """Says all of it but the seed."""
+        if self.kind != "scenes":
+            return self.kind
+        length = "" if self.seconds is None else f",{self.seconds:g}s"
+        size = "" if self.width is None else f",{self.width}px"
+        return f"scenes({'+'.join(self.scenes)}:{'+'.join(self.sensors)}{length},{self.fps:g}fps{size})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values of what is a scene's own."""
+        if self.kind != "scenes":
+            return {}
+        return {
+            "scenes": list(self.scenes),
+            "sensors": list(self.sensors),
+            "seconds": self.seconds,
+            "fps": self.fps,
+            "width": self.width,
+        }
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """Of the index."""
+        return {"crops": CROPS, "frames": FRAMES, "scenes": SCENE_COLUMNS}[self.kind]
+
+    def sample(self, index: int) -> Sample:
+        """A pure function of the recipe and the number."""
+        if self.kind == "scenes":
+            return self._scene(index)
+        found = crop_sample(self.seed, index) if self.kind == "crops" else frame_sample(self.seed, index)
+        labels = {name: np.asarray(getattr(found, name), np.float32) for name in self.columns}
+        return Sample(index, {"rgb": found.image}, labels)
+
+    def _scene(self, index: int) -> Sample:
+        scene = SCENES[self.scenes[index % len(self.scenes)]](self.seed, index)
+        times = times_of(scene, self.seconds, self.fps)
+        arrays: dict[str, np.ndarray] = {}
+        frames = []
+        for shot, look in self.shots(scene, index, times):
+            readings = {name: look(name) for name in self.sensors}
+            found = {_array(sensor, name): a for sensor, r in readings.items() for name, a in r.items()}
+            arrays.update({look.prefix + name: array for name, array in found.items()})
+            frames.append({"time": look.time, "view": look.view.name, "prefix": look.prefix, **truth(shot)})
+        return Sample(index, arrays, {**self._about(scene, times), "index": index, "frames": frames})
+
+    def shots(self, scene: Scene, index: int, times: Sequence[float]) -> Iterator[tuple[Shot, Look]]:
+        """Every view at every time, time by time, and the sensors that look at it."""
+        views = [view if self.width is None else narrowed(view, self.width) for view in scene.views]
+        cameras = [Sensor.sample(np.random.default_rng((self.seed, index, STREAM, n))) for n in range(len(views))]
+        for frame, time in enumerate(times):
+            for number, view in enumerate(views):
+                prefix = (f"t{frame:04d}." if scene.seconds > 0 else "") + (f"v{number}." if len(views) > 1 else "")
+                shot = shoot(scene, view, time)
+                draws = (self.seed, index, STREAM, number, frame)
+                yield shot, Look(scene, view, number, time, prefix, shot, cameras[number], draws)
+
+    def _about(self, scene: Scene, times: list[float]) -> dict[str, Any]:
+        moment = scene.at(times[0])
+        return {
+            "scene": scene.kind,
+            "seed": self.seed,
+            "seconds": scene.seconds,
+            "fps": self.fps if scene.seconds > 0 else None,
+            "views": [view.name for view in scene.views],
+            "times": times,
+            "sides": [hand.side for hand in moment.hands],
+            "people": len({hand.person for hand in moment.hands}),
+            "things": [thing.name for thing in moment.things],
+            "verbs": [segment.verb for segment in scene.segments],
+            "texts": [segment.text for segment in scene.segments],
+            "segments": [_segment(segment) for segment in scene.segments],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One camera at one time, for the sensors. Called with a sensor's name it gives its arrays."""
+
+    scene: Scene
+    view: View
+    number: int
+    """Of the view."""
+    time: float
+    prefix: str
+    """Of the names of its arrays: frame `t0003.` in moving scenes, camera `v1.` where there are several."""
+    shot: Shot
+    camera: Sensor
+    """The same in all frames of a view."""
+    draws: tuple[int, ...]
+
+    def __call__(self, name: str) -> Reading:
+        rng = np.random.default_rng((*self.draws, zlib.crc32(name.encode())))  # whatever other sensors there are
+        if name == "rgb":
+            return {"rgb": rgb.photograph(self.scene, self.view, self.time, rng, shot=self.shot, sensor=self.camera)}
+        return SENSORS[name](self.scene, self.view, self.time, rng, self.shot)
+
+
+def times_of(scene: Scene, seconds: float | None, fps: float) -> list[float]:
+    """Seconds of the frames: from the beginning, as long as asked or as it lasts, at least one."""
+    length = scene.seconds if seconds is None else min(seconds, scene.seconds)
+    return [frame / fps for frame in range(max(1, int(np.ceil(length * fps - 1e-6))))]
+
+
+def narrowed(view: View, width: int) -> View:
+    """The view with pictures of that width, and a height in proportion."""
+    height = max(1, round(view.camera.height * width / view.camera.width))
+    return replace(view, camera=view.camera.resized(width, height))
+
+
+def layers_of(sensor: Sense) -> dict[str, Layer]:
+    """How the arrays of a sensor are stored: pictures as PNG where that loses nothing or `CODINGS` says so, what else
+    is as large as a picture deflated, the rest as it is."""
+    return {_array(sensor.name, name): _layer(_array(sensor.name, name), text) for name, text in sensor.arrays.items()}
+
+
+def _array(sensor: str, name: str) -> str:
+    """Name of a sensor's array in a sample."""
+    return name if name == sensor else f"{sensor}_{name}"
+
+
+def _layer(name: str, text: str) -> Layer:
+    """From what a sensor says of an array: `float32 [h, w], metres along the axis`."""
+    said = re.match(r"(\w+) \[([^\]]*)\],? *(.*)", text)
+    assert said is not None, f"{name}: {text}"
+    dtype, shape, meaning = said[1], said[2].replace(" ", "").split(","), said[3]
+    unit = next((unit for word, unit in _UNITS.items() if word in meaning), "1")
+    coding: Coding = Npy()
+    if name in CODINGS:
+        coding = CODINGS[name]
+    elif shape[:2] == ["h", "w"]:
+        flat = shape[2:] in ([], ["3"]) and dtype in ("bool", "uint8", "uint16", "int32")
+        coding = Png() if flat else Npz()
+    return Layer(dtype, unit, f"[{', '.join(shape)}] {meaning}".strip(), coding)
+
+
+_UNITS = {"metre": "metre", "pixel": "pixel", "second": "second", "volt": "volt", "radian": "radian"}
+
+
+# The truth, as labels -------------------------------------------------------------------------------------------------
+
+
+def truth(shot: Shot) -> dict[str, Any]:
+    """What is known of a moment as a camera sees it: the camera with its pose, its hands, its things."""
+    return {
+        "camera": shot.camera.to_dict(),
+        "hands": [hand_truth(shot, hand) for hand in shot.moment.hands],
+        "things": [thing_truth(shot, thing) for thing in shot.moment.things],
+    }
+
+
+def hand_truth(shot: Shot, hand: HandTruth) -> dict[str, Any]:
+    """One hand. Camera frame, metres, pixels; a keypoint behind the camera is None. `translation` and `pose` are such
+    that `HandModel.default(side).shaped(shape).posed(...)` stands where this hand is seen."""
+    camera_from_world = _inverse(shot)
+    turn, shift = camera_from_world[:3, :3], camera_from_world[:3, 3]
+    joints = hand.joints @ turn.T + shift
+    rotations = np.concatenate([turn[None] @ hand.rotations[:1], hand.rotations[1:]])
+    wrist = HandModel.default(hand.side).shaped(hand.shape).rest_joints[0]  # about which it turns
+    pixels = shot.camera.project(joints)
+    return {
+        "side": hand.side,
+        "instance": hand.instance,
+        "person": hand.person,
+        "holds": hand.holds,
+        "keypoints": [point if np.isfinite(point).all() else None for point in pixels.astype(np.float32)],
+        "seen": masks.joints_seen(shot, hand),
+        "joints": joints.astype(np.float32),
+        "pose": rotvec_from_rotmat(rotations).astype(np.float32),
+        "shape": hand.shape.astype(np.float32),
+        "translation": (turn @ (wrist + hand.translation) + shift - wrist).astype(np.float32),
+        "contact": None if hand.contact is None else np.flatnonzero(hand.contact > 0.5),
+    }
+
+
+def thing_truth(shot: Shot, thing: ThingTruth) -> dict[str, Any]:
+    """One object: its pose in the camera frame, its size in its own, metres."""
+    return {
+        "name": thing.name,
+        "instance": thing.instance,
+        "camera_from_thing": (_inverse(shot) @ thing.world_from_thing).astype(np.float32),
+        "size": thing.size.astype(np.float32),
+        "articulation": thing.articulation.astype(np.float32),
+    }
+
+
+def _inverse(shot: Shot) -> Float[np.ndarray, "4 4"]:
+    pose = shot.camera.world_from_camera
+    assert pose is not None
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = pose[:3, :3].T, -pose[:3, :3].T @ pose[:3, 3]
+    return out
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "start": segment.start,
+        "end": segment.end,
+        "verb": segment.verb,
+        "noun": segment.noun,
+        "side": segment.side,
+        "text": segment.text,
+        "phase": segment.phase,
+    }

@@ -1,0 +1,1 @@
+"""A page on which the synthetic world can be looked at."""

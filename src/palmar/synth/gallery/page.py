@@ -1,0 +1,440 @@
+"""The page of the gallery: samples with the truth over them, then every sensor, sort of scene by sort of scene.
+
+Pictures lie side by side in strips, one for a still scene and many for a moving one, which the page runs through. The
+truth is a drawing of its own, as large as the strip, that can be switched off. No script, nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+import palmar
+from palmar.hand.joints import BONES
+from palmar.media import whole_folder
+from palmar.synth.dataset import Look, Recipe, truth
+from palmar.synth.gallery import pictures
+from palmar.synth.scenes import SCENES
+from palmar.synth.sense import SENSORS, Reading, masks
+from palmar.synth.world import Kind, Scene, Shot
+from palmar.view import Style
+
+MARKER = "gallery.json"
+QUALITY = 84
+COLOURS = ["#%02x%02x%02x" % colour for colour in (Style().palm, *Style().fingers)]  # noqa: UP031
+TILE = 0.62
+"""Width of a sensor's picture over that of a sample."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What stands on the page."""
+
+    scenes: tuple[str, ...]
+    sensors: tuple[str, ...]
+    seed: int
+    indices: range
+    width: int
+    frames: int
+
+
+@dataclass
+class Folder:
+    """Where the pictures go."""
+
+    at: Path
+    made: list[str] = field(default_factory=list)
+
+    def picture(self, name: str, image: UInt8[np.ndarray, "h w 3"], *, flat: bool = False) -> str:
+        """Write it, and give its place from the page. flat: few colours, and so a PNG."""
+        ending, how = (
+            (".png", [cv2.IMWRITE_PNG_COMPRESSION, 9]) if flat else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        )
+        ok, data = cv2.imencode(ending, np.ascontiguousarray(image[..., ::-1]), how)
+        assert ok
+        return self.text(name + ending, data.tobytes())
+
+    def text(self, name: str, data: bytes) -> str:
+        (self.at / "pictures").mkdir(exist_ok=True)
+        (self.at / "pictures" / name).write_bytes(data)
+        self.made.append(name)
+        return f"pictures/{name}"
+
+
+def write_page(
+    out: Path, wanted: Wanted, progress: Callable[[int, int | None], None], *, overwrite: bool = False
+) -> None:
+    """Write the gallery as the folder `out`, whole or not at all."""
+    with whole_folder(out, overwrite, marker=MARKER) as part:
+        folder = Folder(part)
+        sections = []
+        for done, name in enumerate(wanted.scenes, 1):
+            sections.append(_section(folder, wanted, name))
+            progress(done, len(wanted.scenes))
+        legend = folder.picture("wheel", pictures.flow_wheel())
+        (part / "index.html").write_text(_html(wanted, sections, legend), encoding="utf-8")
+        about = {"palmar": palmar.__version__, "seed": wanted.seed, "scenes": wanted.scenes, "sensors": wanted.sensors}
+        (part / MARKER).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+# One sort of scene ----------------------------------------------------------------------------------------------------
+
+
+def _section(folder: Folder, wanted: Wanted, name: str) -> str:
+    recipe = Recipe("scenes", wanted.seed, (name,), wanted.sensors, width=wanted.width)
+    cards, tiles = [], ""
+    for number, index in enumerate(wanted.indices):
+        scene = SCENES[name](wanted.seed, index)
+        if number == 0:
+            tiles = _tiles(folder, wanted, name, scene, recipe, index)
+        for view in range(len(scene.views) if number == 0 else 1):
+            cards.append(_card(folder, wanted, name, scene, recipe, index, view))
+    first = wanted.indices[0]
+    command = (
+        f"palmar synth OUT --kind scenes --scene {name} --seed {wanted.seed} --first {first} "
+        f"--count {len(wanted.indices)}"
+    )
+    said = (sys.modules[SCENES[name].__module__].__doc__ or "").strip().split("\n\n")[0]
+    return f"""<section id="{escape(name)}">
+<h2>{escape(_words(name))}</h2>
+<p class="lead">{_prose(said)}</p>
+<div class="cards">{"".join(cards)}</div>
+<h3>Through every sensor <span class="dim">seed {wanted.seed}, index {first}</span></h3>
+<div class="tiles">{tiles}</div>
+<pre><code>{escape(command)}</code></pre>
+</section>"""
+
+
+def _looks(scene: Scene, recipe: Recipe, index: int, times: Sequence[float], view: int) -> Iterable[tuple[Shot, Look]]:
+    return (found for found in recipe.shots(scene, index, times) if found[1].number == view)
+
+
+def _card(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recipe, index: int, view: int) -> str:
+    """A sample: its strip, the truth over it, and a caption."""
+    times = [scene.seconds * k / wanted.frames for k in range(wanted.frames)] if scene.seconds > 0 else [0.0]
+    strip, drawn = [], []
+    for shot, look in _looks(scene, recipe, index, times, view):
+        strip.append(look("rgb")["rgb"])
+        drawn.append(_svg_frame(shot, len(drawn) * shot.camera.width))
+    height, width = strip[0].shape[:2]
+    stem = f"{name}-{index}-{view}"
+    picture = folder.picture(stem, np.concatenate(strip, 1))
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-0.5 -0.5 {len(strip) * width} {height}" fill="none" '
+        f'stroke-linecap="round" stroke-linejoin="round" font-family="system-ui,sans-serif">{"".join(drawn)}</svg>'
+    )
+    over = folder.text(f"{stem}.svg", svg.encode())
+    texts = list(dict.fromkeys(segment.text for segment in scene.segments if segment.text))
+    said = "".join(f'<p class="said">{escape(text)}</p>' for text in texts[:3])
+    about = f"index {index} · {escape(scene.views[view].name)}" + (
+        f" · {scene.seconds:.1f} s" if len(strip) > 1 else ""
+    )
+    label = escape(f"{_words(name)}, seed {wanted.seed}, index {index}")
+    return (
+        f'<figure><div class="strip" role="img" aria-label="{label}" style="{_strip(strip, scene.seconds)}">'
+        f'<i style="background-image:url({picture})"></i>'
+        f'<i class="truth" style="background-image:url({over})"></i></div>'
+        f"<figcaption>{about}{said}</figcaption></figure>"
+    )
+
+
+def _strip(frames: Sequence[UInt8[np.ndarray, "h w 3"]], seconds: float) -> str:
+    height, width = frames[0].shape[:2]
+    return f"aspect-ratio:{width}/{height};--n:{len(frames)};--s:{max(seconds, 0.1):.2f}s"
+
+
+def _svg_frame(shot: Shot, x: int) -> str:
+    """The truth of a frame, `x` pixels to the right in the strip; what leaves the frame is cut off."""
+    width, height = shot.camera.width, shot.camera.height
+    known = truth(shot)
+    unit = max(width / 320, 0.6)
+    parts = []
+    numbers, whole = masks.amodal(shot)
+    names = {thing["instance"]: thing["name"] for thing in known["things"]}
+    for number, mask in zip(numbers, whole, strict=True):
+        if number in names and mask.any():
+            x0, y0, x1, y1 = masks.box(mask)
+            parts.append(
+                f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" rx="2" stroke="#fff" '
+                f'stroke-width="{unit:.1f}" stroke-dasharray="3 3"/>'
+                + _svg_text(_words(names[number]), x0, y0 - 3 * unit, unit, "#fff")
+            )
+    for hand in known["hands"]:
+        parts.append(_svg_hand(hand, unit))
+    return (
+        f'<svg x="{x - 0.5}" y="-0.5" width="{width}" height="{height}" viewBox="-0.5 -0.5 {width} {height}" '
+        f'overflow="hidden">{"".join(parts)}</svg>'
+    )
+
+
+def _svg_text(text: str, x: float, y: float, unit: float, colour: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{max(y, 9 * unit):.1f}" font-size="{9 * unit:.1f}" fill="{colour}" stroke="#000" '
+        f'stroke-width="{1.6 * unit:.1f}" paint-order="stroke">{escape(text)}</text>'
+    )
+
+
+def _svg_hand(hand: Mapping[str, Any], unit: float) -> str:
+    """Skeleton, fingers in colour, hidden joints hollow, and the side beside the wrist."""
+    at = [None if point is None else np.asarray(point, float).clip(-9999, 9999) for point in hand["keypoints"]]
+    seen = np.asarray(hand["seen"]) == masks.Seen.VISIBLE
+    paths: dict[int, str] = {}
+    for a, b in BONES:
+        one, other = at[a], at[b]
+        if one is not None and other is not None:
+            which = 0 if a == 0 else 1 + (b - 1) // 4
+            paths[which] = paths.get(which, "") + "M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*one, *other)
+    dots: dict[int, str] = {}
+    hidden = ""
+    for joint, point in enumerate(at):
+        if point is not None:
+            which = 0 if joint == 0 else 1 + (joint - 1) // 4
+            dot = "M{:.1f} {:.1f}h0".format(*point)  # a line of no length, with round ends
+            dots[which], hidden = dots.get(which, "") + dot, hidden + ("" if seen[joint] else dot)
+    under = f'<path d="{"".join(paths.values())}" stroke="#111" stroke-opacity=".55" stroke-width="{3.2 * unit:.1f}"/>'
+    lines = "".join(
+        f'<g stroke="{COLOURS[which]}"><path d="{paths.get(which, "")}" stroke-width="{1.6 * unit:.1f}"/>'
+        f'<path d="{dot}" stroke-width="{4.2 * unit:.1f}"/></g>'
+        for which, dot in dots.items()
+    )
+    lines += f'<path d="{hidden}" stroke="#111" stroke-width="{2.6 * unit:.1f}"/>'
+    side = ""
+    if at[0] is not None:
+        side = _svg_text("R" if hand["side"] else "L", at[0][0] + 4 * unit, at[0][1] + 8 * unit, unit, "#fff")
+    return under + lines + side
+
+
+# Sensors --------------------------------------------------------------------------------------------------------------
+
+
+def _tiles(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recipe, index: int) -> str:
+    """Every array of every sensor, of the middle of the scene, by its first camera."""
+    time = 0.45 * scene.seconds
+    (shot, look) = next(iter(_looks(scene, recipe, index, [time], 0)))
+    plain = look("clean")["clean"] if "clean" in SENSORS else look("rgb")["rgb"]
+    out = []
+    for sensor in wanted.sensors:
+        for title, image, about in _views_of(sensor, look(sensor), shot, plain):
+            if isinstance(image, str):
+                out.append(f'<figure class="wide">{image}<figcaption>{_caption(title, about)}</figcaption></figure>')
+                continue
+            small = image
+            if image.shape[1] * TILE >= 64 and image.shape[:2] == plain.shape[:2]:
+                size = (round(image.shape[1] * TILE), round(image.shape[0] * TILE))
+                small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if _flat(image) else cv2.INTER_AREA)
+            source = folder.picture(f"{name}-{index}-{title}", small, flat=_flat(image))
+            height, width = small.shape[:2]
+            out.append(
+                f'<figure><img src="{source}" width="{width}" height="{height}" loading="lazy" '
+                f'alt="{escape(_words(title))}"><figcaption>{_caption(title, about)}</figcaption></figure>'
+            )
+    heat = _contact(shot, plain)
+    if heat is not None:
+        size = (round(heat.shape[1] * TILE), round(heat.shape[0] * TILE))
+        source = folder.picture(f"{name}-{index}-contact-heat", cv2.resize(heat, size, interpolation=cv2.INTER_AREA))
+        about = "where a hand touches something"
+        out.append(
+            f'<figure><img src="{source}" width="{size[0]}" height="{size[1]}" loading="lazy" alt="contact">'
+            f"<figcaption>{_caption('contact', about)}</figcaption></figure>"
+        )
+    return "".join(out)
+
+
+def _flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether it has so few colours that a PNG is small."""
+    some = image[::3, ::3].reshape(-1, 3).astype(np.int32)
+    return len(np.unique(some @ (65536, 256, 1))) <= 40
+
+
+def _caption(title: str, about: str) -> str:
+    return f"<b>{escape(_words(title))}</b> {escape(about)}".strip()
+
+
+def _views_of(
+    sensor: str, reading: Reading, shot: Shot, plain: UInt8[np.ndarray, "h w 3"]
+) -> Iterable[tuple[str, UInt8[np.ndarray, "h w 3"] | str, str]]:
+    """(name, picture or a piece of HTML, a few words) of the arrays of a reading."""
+    size = plain.shape[:2]
+    if sensor == "amodal" and len(reading["instances"]):
+        yield "amodal", pictures.outlines(plain, reading["amodal"], reading["instances"]), "whole shapes, as if alone"
+        return
+    if sensor == "joints":
+        return  # drawn over the samples
+    if {"x", "y", "polarity"} <= set(reading):
+        found = pictures.events(reading["x"], reading["y"], reading["polarity"], *size)
+        yield sensor, found, f"{len(reading['x'])}, blue brighter, red darker"
+        return
+    for name, array in reading.items():
+        title = name if name == sensor else f"{sensor}_{name}"
+        if array.shape[:2] != size:
+            if array.ndim == 2 and array.dtype.kind == "f" and min(array.shape) >= 2:
+                yield title, _traces(array), f"{array.shape[0]} x {array.shape[1]} {array.dtype}"
+            continue
+        image, about = _picture(title, array)
+        if image is not None:
+            yield title, image, about
+
+
+def _picture(title: str, array: np.ndarray) -> tuple[UInt8[np.ndarray, "h w 3"] | None, str]:
+    if title in ("rgb", "clean"):
+        return array, "a camera's faults" if title == "rgb" else "none"
+    if title == "normals":
+        return pictures.normals(array.astype(np.float64)), "right red, up green, near blue"
+    if title in ("flow_forward", "flow_backward"):
+        length = np.linalg.norm(array, axis=-1)
+        most = max(float(np.nanpercentile(length, 99)) if np.isfinite(length).any() else 1.0, 0.1)
+        return pictures.flow(array.astype(np.float64), most), f"up to {most:.1f} px, colours as in the wheel"
+    if title == "masks_part":
+        finger = [-1] + [f for f in (1, 2, 4, 3, 0) for _ in range(3)] + [-2]
+        return pictures.segments(array, finger, [0] + [0, 1, 2] * 5 + [0]), "16 parts"
+    if title == "masks_fifteen":
+        finger = [-3] + [f for f in range(5) for _ in range(3)]
+        return pictures.segments(array, finger, [0] + [0, 1, 2] * 5), "15 segments"
+    if title == "masks_two_hands":
+        return pictures.numbers(array), "33 classes"
+    if title == "masks_kind":
+        return pictures.numbers(array.astype(np.int64), int(masks.NONE)), "hand, arm, body, cloth, wear, thing, room"
+    if array.ndim == 2 and array.dtype.kind == "f":
+        values = (
+            np.where(array == 0, np.nan, array).astype(np.float64) if "depth" in title else array.astype(np.float64)
+        )
+        low, high = pictures.span(values)
+        unit = " m" if "depth" in title or "distance" in title else ""
+        return pictures.coloured(values, low, high), f"{low:.2f} to {high:.2f}{unit}"
+    return pictures.anything(array), ""
+
+
+def _traces(values: np.ndarray) -> str:
+    """Curves below each other as a drawing: the longer axis is time."""
+    rows = values if values.shape[1] >= values.shape[0] else values.T
+    rows = rows[:16, :: max(1, rows.shape[1] // 400)].astype(np.float64)
+    scale = np.nanpercentile(np.abs(rows - np.nanmedian(rows, 1, keepdims=True)), 99.5) + 1e-12
+    x = np.linspace(0, 400, rows.shape[1])
+    paths = ""
+    for number, row in enumerate(rows):
+        y = 8 + 14 * number - 6 * np.clip(np.nan_to_num((row - np.nanmedian(row)) / scale), -1.3, 1.3)
+        points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        paths += f'<polyline points="{points}"/>'
+    return f'<svg class="traces" viewBox="0 0 400 {14 * len(rows) + 4}">{paths}</svg>'
+
+
+def _contact(shot: Shot, plain: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"] | None:
+    """Contact as heat on the hands, over a grey picture; None where nobody knows of any."""
+    value = np.zeros(len(shot.mesh.vertices), np.float64)
+    known = False
+    for number, piece in enumerate(shot.moment.pieces):
+        first, last = shot.first_vertex[number : number + 2]
+        for hand in shot.moment.hands:
+            mine = piece.kind == Kind.HAND and piece.instance == hand.instance and hand.contact is not None
+            if mine and last - first == len(hand.contact):  # type: ignore[arg-type]
+                value[first:last], known = hand.contact, known or bool((hand.contact > 0).any())  # type: ignore[operator]
+    if not known:
+        return None
+    face = shot.buffers.face
+    at = face >= 0
+    hands = np.array([piece.kind == Kind.HAND for piece in shot.moment.pieces])
+    heat = np.zeros(face.shape)
+    heat[at] = (value[shot.mesh.faces[face[at]]] * shot.buffers.bary[at]).sum(-1)
+    on = np.zeros(face.shape, bool)
+    on[at] = hands[shot.piece_of_face[face[at]]]
+    grey = cv2.cvtColor(plain, cv2.COLOR_RGB2GRAY)[..., None] * np.where(on[..., None], 0.75, 0.4)
+    warm = cv2.applyColorMap(np.round(255 * heat.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = np.where(on, heat.clip(0, 1) * 0.85, 0)[..., None]
+    return np.round(grey * (1 - share) + warm * share).astype(np.uint8)
+
+
+# HTML -----------------------------------------------------------------------------------------------------------------
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _prose(text: str) -> str:
+    """A docstring as HTML: code between backticks."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(" ".join(text.split())))
+
+
+STYLE = """
+:root{color-scheme:light dark;--paper:#fbfaf8;--ink:#1c1d1f;--dim:#6d6f74;--line:#e4e1dc;--card:#fff;--link:#0b63b0}
+@media (prefers-color-scheme:dark){:root{--paper:#131416;--ink:#e8e7e4;--dim:#9a9ba0;--line:#2a2c30;--card:#1b1d20;
+--link:#7fb8ee}}
+*{box-sizing:border-box}
+html{scroll-behavior:smooth;scroll-padding-top:4.5rem}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
+"Helvetica Neue",sans-serif;-webkit-font-smoothing:antialiased}
+header,main,footer{max-width:1240px;margin:0 auto;padding:0 28px}
+header{padding-top:56px}
+h1{font-size:2.3rem;font-weight:650;letter-spacing:-.022em;line-height:1.15;margin:0 0 .6rem}
+h2{font-size:1.5rem;font-weight:620;letter-spacing:-.012em;margin:0 0 .25rem}
+h2::first-letter,.tiles b::first-letter{text-transform:uppercase}
+h3{font-size:.98rem;font-weight:600;margin:1.8rem 0 .7rem}
+p{margin:.3rem 0 1rem;max-width:46rem}
+.lead{color:var(--dim)}
+.dim,figcaption{color:var(--dim);font-weight:400}
+nav{position:sticky;top:0;z-index:2;background:color-mix(in srgb,var(--paper) 88%,transparent);
+backdrop-filter:blur(10px);border-bottom:1px solid var(--line);margin-top:1.2rem}
+nav div{max-width:1240px;margin:0 auto;padding:10px 28px;display:flex;gap:4px 18px;flex-wrap:wrap;align-items:baseline;
+font-size:.88rem}
+a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
+nav label{margin-left:auto;cursor:pointer;user-select:none;color:var(--dim)}
+section{padding:44px 0 30px;border-bottom:1px solid var(--line)}
+figure{margin:0}
+figcaption{font-size:.8rem;line-height:1.4;padding:7px 2px 0;font-variant-numeric:tabular-nums}
+.said{margin:.1rem 0 0;color:var(--ink)}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:18px;align-items:start}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(168px,1fr));gap:16px 14px;align-items:start}
+.tiles img{width:100%;height:auto;display:block;border-radius:5px}
+.tiles b{font-weight:600;color:var(--ink)}
+.wide{grid-column:span 2}
+.traces{width:100%;height:auto;display:block;background:var(--card);border:1px solid var(--line);border-radius:5px;
+fill:none;stroke:var(--link);stroke-width:.7}
+.strip{position:relative;overflow:hidden;border-radius:8px;background:var(--line)}
+.strip i{position:absolute;inset:0;background-size:calc(100%*var(--n)) 100%;
+animation:run var(--s) steps(var(--n),jump-none) infinite}
+.strip:hover i{animation-play-state:paused}
+@keyframes run{from{background-position-x:0%}to{background-position-x:100%}}
+@media (prefers-reduced-motion:reduce){.strip i{animation:none}}
+:root:has(#truth:not(:checked)) .truth{display:none}
+pre{margin:1.5rem 0 0;padding:10px 14px;background:var(--card);border:1px solid var(--line);border-radius:6px;
+overflow-x:auto;font-size:.8rem}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+p code{font-size:.88em}
+.key{display:flex;gap:14px 30px;flex-wrap:wrap;align-items:center;font-size:.85rem;color:var(--dim);margin:1.2rem 0 0}
+.key span{display:inline-flex;gap:7px;align-items:center}
+.key i{width:18px;height:4px;border-radius:2px;display:inline-block}
+.key img{width:34px;height:34px;border-radius:50%}
+footer{padding:26px 28px 70px;color:var(--dim);font-size:.85rem}
+"""
+
+
+def _html(wanted: Wanted, sections: Sequence[str], wheel: str) -> str:
+    links = "".join(f'<a href="#{escape(name)}">{escape(_words(name))}</a>' for name in wanted.scenes)
+    fingers = "".join(
+        f'<span><i style="background:{colour}"></i>{name}</span>'
+        for name, colour in zip(("thumb", "index", "middle", "ring", "little"), COLOURS[1:], strict=True)
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>palmar: the synthetic world</title><style>{STYLE}</style></head><body>
+<header><h1>The synthetic world</h1>
+<p>Every sort of scene that palmar makes, and every sensor that looks at it, with the exact truth drawn over the
+pictures. A sample is a pure function of its seed and its number: the command under each section makes the same ones
+again. Moving scenes run; rest on one to hold it.</p>
+<div class="key">{fingers}<span>● seen &nbsp;○ hidden joint</span><span>L, R the person's own left and right</span>
+<span><img src="{wheel}" alt="">flow</span></div></header>
+<nav><div>{links}<label><input type="checkbox" id="truth" checked> truth</label></div></nav>
+<main>{"".join(sections)}</main>
+<footer>palmar {escape(palmar.__version__)}, seed {wanted.seed}. Made by <code>palmar synth gallery</code>. Apache-2.0.
+</footer></body></html>
+"""
