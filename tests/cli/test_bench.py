@@ -1,10 +1,13 @@
-"""`palmar bench real`: options checked before work, numbers to a file and to stdout."""
+"""`palmar bench`: options checked before work, numbers to a file and to stdout."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from palmar.bench import real
@@ -25,9 +28,58 @@ def test_the_command(palmar, tmp_path, monkeypatch):
     assert asked == {"folder": Path(tmp_path), "mediapipe": None, "limit": 5, "split": "adapt"}
 
 
+def test_the_judge(palmar, tmp_path, monkeypatch):
+    from palmar.bench import judge, mediapipe_peer
+
+    class Peer:
+        def __init__(self, python):
+            asked["python"] = python
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    def judged(peer, count, seed, *, observe):
+        asked.update(count=count, seed=seed)
+        observe(count)
+        return {"answer": 7}, ["worst"]
+
+    asked = {}
+    monkeypatch.setattr(mediapipe_peer, "Peer", Peer)
+    monkeypatch.setattr(judge, "judge", judged)
+    monkeypatch.setattr(judge, "render", lambda found: f"a table of {found['answer']}")
+    monkeypatch.setattr(judge, "sheet", lambda judged: np.full((4, 5, 3), len(judged), np.uint8))
+    python, sheet = tmp_path / "python", tmp_path / "worst.png"
+    python.touch()
+    heard = palmar(
+        "bench", "judge", "--mediapipe", python, "--count", 9, "--json", tmp_path / "x.json", "--sheet", sheet
+    )
+    assert (heard.code, heard.out, heard.err) == (0, "a table of 7\n", "")
+    assert asked == {"python": python, "count": 9, "seed": 0}
+    assert json.loads((tmp_path / "x.json").read_text()) == {"answer": 7}
+    assert cv2.imread(str(sheet)).shape == (4, 5, 3)
+
+
 @pytest.mark.parametrize(
     "words",
-    [["nowhere"], [".", "--limit", "0"], [".", "--mediapipe", "nowhere"], [".", "--json", "nowhere/x.json"],
+    [[], [".", "--mediapipe", sys.executable], ["--mediapipe", sys.executable, "--count", "3"],
+     ["--mediapipe", sys.executable, "--seed", "-1"], ["--mediapipe", sys.executable, "--sheet", "x.gif"],
+     ["--mediapipe", sys.executable, "--sheet", "nowhere/x.png"]],
+    ids=lambda words: " ".join(words[-2:]),
+)  # fmt: skip
+def test_bad_options_of_the_judge(palmar, listed, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    heard = palmar("bench", "judge", *words)
+    assert (heard.code, heard.out) == (2, "")
+    assert heard.err.count("\n") == len(heard.errors) == 1
+    assert not listed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["nowhere"], [".", "--limit", "0"], [".", "--mediapipe", "nowhere"], [".", "--json", "nowhere/x.json"],
      [".", "--split", "all"],
      ["."], [".", "--json", "."]],
     ids=" ".join,

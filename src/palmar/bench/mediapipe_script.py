@@ -1,10 +1,10 @@
 """Run by the Python of another environment, one that has MediaPipe 0.10.21: nothing of palmar is imported here.
 
-Reads one JSON object a line from standard input, {"static": bool, "fresh": bool, "frames": [paths of .npy, each uint8
-RGB [t, h, w, 3]], "out": path of an .npz}, and answers one line for each, {"done": path}, once the file is written. The
-.npz holds one row per hand: frame (counted over all the files), keypoints px, joints m, side (0 left, 1 right: the
-person's own), score; and ms for every frame. "fresh" forgets the frames before; otherwise a video goes on from the last
-request.
+Reads one JSON object a line from standard input, {"static": bool, "fresh": bool, "complexity": 0 for the lite model or
+1 for the full one, "frames": [paths of .npy, each uint8 RGB [t, h, w, 3]], "out": path of an .npz}, and answers one
+line for each, {"done": path}, once the file is written. The .npz holds one row per hand: frame (counted over all the
+files), keypoints px, joints m, side (0 left, 1 right: the person's own), score; and ms for every frame. "fresh" forgets
+the frames before; otherwise a video goes on from the last request of its model.
 """
 
 import json
@@ -19,16 +19,19 @@ def main() -> None:
 
     answer = sys.stdout
     sys.stdout = sys.stderr  # whatever the library prints stays out of the answers
-    hands, kind = None, None
+    opened = {}
     answer.write(json.dumps({"version": str(getattr(mediapipe, "__version__", "unknown"))}) + "\n")
     answer.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        if hands is None or request["fresh"] or kind != request["static"]:
-            if hands is not None:
-                hands.close()
-            kind = request["static"]
-            hands = mediapipe.solutions.hands.Hands(static_image_mode=kind, model_complexity=1, max_num_hands=2)
+        kind = request["static"], request["complexity"]
+        if request["fresh"] and kind in opened:
+            opened.pop(kind).close()
+        if kind not in opened:
+            opened[kind] = mediapipe.solutions.hands.Hands(
+                static_image_mode=kind[0], model_complexity=kind[1], max_num_hands=2
+            )
+        hands = opened[kind]
         rows = {"frame": [], "keypoints": [], "joints": [], "side": [], "score": []}
         ms = []
         for path in request["frames"]:

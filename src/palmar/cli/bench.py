@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -15,35 +16,74 @@ from palmar.errors import PalmarError
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure the tracker on recordings of real hands, beside MediaPipe if wanted; prints a table."""
+    """Measure the tracker on recordings of real hands, or the synthetic pictures by another tracker; prints a table."""
 
-    what: Positional[Literal["real"]]
-    """real: on a folder of labelled photographs and a video."""
-    path: Annotated[Positional[Path], arg(metavar="PATH")]
-    """The folder: webcam/, digits/ and video/ in it, those that are there."""
+    what: Positional[Literal["real", "judge"]]
+    """real: our tracker on a folder of labelled photographs and videos, beside MediaPipe if wanted. judge: MediaPipe on
+    clean synthetic pictures, against their truth."""
+    path: Annotated[Positional[Path | None], arg(metavar="PATH")] = None
+    """Of real: the folder with webcam/, digits/ and video/ in it, those that are there."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write all numbers here too."""
     mediapipe: Annotated[Path | None, arg(metavar="PYTHON")] = None
-    """The Python of an environment that has MediaPipe 0.10.21: it then runs on the same frames."""
+    """The Python of an environment that has MediaPipe 0.10.21: it then runs on the same frames. judge needs it."""
     split: Literal["adapt", "evaluate"] = "evaluate"
-    """Which part of the labelled photographs."""
+    """Of real: which part of the labelled photographs."""
     limit: int | None = None
-    """At most this many pictures of each set and frames of the video."""
+    """Of real: at most this many pictures of each set and frames of the video."""
+    count: int = 2000
+    """Of judge: how many pictures."""
+    seed: int = 0
+    """Of judge: of the pictures."""
+    sheet: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Of judge: write the worst pictures here, .png or .jpg."""
 
     def run(self) -> int:
-        from palmar.bench.real import measure, render
-        from palmar.media import whole_file
-
-        if not self.path.is_dir():
-            raise PalmarError(f"{self.path}: no such folder.")
         if self.mediapipe is not None and not self.mediapipe.is_file():
             raise PalmarError(f"{self.mediapipe}: no such file; give the python of the environment that has MediaPipe.")
         at_least(1, limit=self.limit)
-        if self.json is not None and not self.json.absolute().parent.is_dir():
-            raise PalmarError(f"{self.json}: there is no folder to write this file in.")
+        for file in (self.json, self.sheet):
+            if file is not None and not file.absolute().parent.is_dir():
+                raise PalmarError(f"{file}: there is no folder to write this file in.")
+        return self._real() if self.what == "real" else self._judge()
+
+    def _real(self) -> int:
+        from palmar.bench.real import measure, render
+
+        if self.path is None:
+            raise PalmarError("bench real: name the folder to measure on.")
+        if not self.path.is_dir():
+            raise PalmarError(f"{self.path}: no such folder.")
         found = measure(self.path, mediapipe=self.mediapipe, limit=self.limit, split=self.split)
+        self._write(found)
+        print(render(found))
+        return 0
+
+    def _judge(self) -> int:
+        if self.path is not None:
+            raise PalmarError(f"bench judge: makes its own pictures; what is {self.path} for?")
+        if self.mediapipe is None:
+            raise PalmarError("bench judge: needs --mediapipe PYTHON, the environment of the tracker that judges.")
+        if self.sheet is not None and self.sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+            raise PalmarError(f"{self.sheet}: a sheet is written as .png or .jpg.")
+        at_least(4, count=self.count)
+        at_least(0, seed=self.seed)
+        from palmar.bench.judge import judge, render, sheet
+        from palmar.bench.mediapipe_peer import Peer
+        from palmar.cli.talk import Progress
+        from palmar.media import write_image
+
+        with Peer(self.mediapipe) as peer, Progress("judged", "pictures") as progress:
+            found, judged = judge(peer, self.count, self.seed, observe=lambda done: progress(done, self.count))
+        self._write(found)
+        if self.sheet is not None:
+            write_image(self.sheet, sheet(judged))
+        print(render(found))
+        return 0
+
+    def _write(self, found: Mapping[str, Any]) -> None:
+        from palmar.media import whole_file
+
         if self.json is not None:
             with whole_file(self.json) as part:
                 part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        print(render(found))
-        return 0
