@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import palmar as package
-from palmar.data.shards import pack, read_shards
+from palmar.data.shards import read_shards
 from palmar.synth import processes
 from palmar.synth.dataset import CROPS, FRAMES, Recipe
 from palmar.synth.sample import crop_sample, frame_sample
@@ -90,7 +90,7 @@ def test_a_stream_is_a_tar_of_the_same_samples(capfdbinary):
         assert tar.getnames() == [f"00000000{i}.{name}" for i in range(2) for name in ("rgb.png", "json")]
         for i in range(2):
             recipe = Recipe("crops", 3)
-            for name, data in pack(recipe.sample(i), recipe.layers, recipe.columns).members:
+            for name, data in recipe.packed(i).members:
                 assert tar.extractfile(f"00000000{i}.{name}").read() == data
 
 
@@ -168,8 +168,8 @@ def test_what_stops_it_is_gone_on_from(palmar, six, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(self, index)
 
-    real = Recipe.sample
-    monkeypatch.setattr(Recipe, "sample", stop)
+    real = Recipe.packed
+    monkeypatch.setattr(Recipe, "packed", stop)
     words = ("synth", tmp_path / "deep" / "o", "--count", 6, "--seed", 3, "--workers", 1)
     heard = palmar(*words)
     assert heard.code == 130
@@ -187,7 +187,7 @@ def test_stopped_before_the_first_sample_nothing_is_there(palmar, listed, tmp_pa
     def stop(self, index):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Recipe, "sample", stop)
+    monkeypatch.setattr(Recipe, "packed", stop)
     assert palmar("synth", tmp_path / "deep" / "o", "--count", 3, "--workers", 1).code == 130
     assert not listed(tmp_path)
 
@@ -196,9 +196,9 @@ def test_stopped_before_the_first_sample_nothing_is_there(palmar, listed, tmp_pa
 def test_killed_it_goes_on_and_ends_with_the_same_bytes(palmar, six, tmp_path):
     words = ["synth", str(tmp_path / "o"), "--count", "6", "--seed", "3", "--workers", "1"]
     slow = (
-        "import sys, time; from palmar.cli import main; from palmar.synth.dataset import Recipe; real = Recipe.sample\n"
-        "def sample(self, index): time.sleep(60 * (index == 3)); return real(self, index)\n"
-        "Recipe.sample = sample; main(sys.argv[1:])"
+        "import sys, time; from palmar.cli import main; from palmar.synth.dataset import Recipe; real = Recipe.packed\n"
+        "def packed(self, index): time.sleep(60 * (index == 3)); return real(self, index)\n"
+        "Recipe.packed = packed; main(sys.argv[1:])"
     )
     with subprocess.Popen([sys.executable, "-c", slow, *words]) as process:
         until = time.monotonic() + 60

@@ -70,7 +70,7 @@ def fakes(monkeypatch):
 
 
 def packed(recipe: Recipe, index: int = 0):
-    return pack(recipe.sample(index), recipe.layers, recipe.columns)
+    return recipe.packed(index)
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +192,11 @@ def test_a_sensor_draws_the_same_whatever_else_is_recorded():
 def test_scenes_are_taken_in_turns():
     recipe = Recipe("scenes", 1, ("fake", "twice"), ("depth",), seconds=0.0)
     assert [len(recipe.sample(i).labels["views"]) for i in range(4)] == [1, 2, 1, 2]
+
+
+def test_packed_at_once_or_array_by_array_is_the_same():
+    recipe = Recipe("scenes", 1, ("twice",), ("clean", "depth"), seconds=0.1, fps=20)
+    assert recipe.packed(0) == pack(recipe.sample(0), recipe.layers, recipe.columns)
 
 
 @pytest.mark.parametrize("name", SCENES)

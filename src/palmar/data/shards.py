@@ -359,27 +359,45 @@ class Packed:
     """Its labels in the index, as `Column.value` gives them."""
 
 
-def pack(sample: Sample, layers: Mapping[str, Layer], columns: Mapping[str, Column]) -> Packed:
-    """The files of a sample: its arrays in their order, then its labels. Raises PalmarError for an array whose name is
-    none or whose layer is not there, and for labels that the columns miss."""
-    members = []
-    for name, array in sample.arrays.items():
+class Packer:
+    """Packs a sample array by array, so that a long one need not be held as it is.
+
+    Raises PalmarError for an array whose name is none or whose layer is not there, and for labels that the columns
+    miss.
+    """
+
+    def __init__(self, index: int, layers: Mapping[str, Layer], columns: Mapping[str, Column]) -> None:
+        self.index, self.layers, self.columns = index, layers, columns
+        self._members: list[tuple[str, bytes]] = []
+
+    def add(self, name: str, array: np.ndarray) -> None:
         if not _NAME.fullmatch(name):
-            raise PalmarError(f"sample {sample.index}: {name!r} cannot be the name of an array: a-z, 0-9, _ and dots.")
-        layer = layers[one_of("array", name.rpartition(".")[2], layers)]
+            raise PalmarError(f"sample {self.index}: {name!r} cannot be the name of an array: a-z, 0-9, _ and dots.")
+        layer = self.layers[one_of("array", name.rpartition(".")[2], self.layers)]
         try:
-            members.append((f"{name}.{layer.ending}", encode(array, layer)))
+            self._members.append((f"{name}.{layer.ending}", encode(array, layer)))
         except PalmarError as err:
-            raise PalmarError(f"sample {sample.index}, {name}: {err}") from err
-    try:
-        labels = plain(sample.labels)
-        row = {name: column.value(labels[name]) for name, column in columns.items()}
-    except KeyError as err:
-        raise PalmarError(f"sample {sample.index}: there is no label {err} for the index.") from err
-    except PalmarError as err:
-        raise PalmarError(f"sample {sample.index}: {err}") from err
-    text = json.dumps(labels, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Packed(sample.index, (*members, (LABELS, text.encode())), row)
+            raise PalmarError(f"sample {self.index}, {name}: {err}") from err
+
+    def finish(self, labels: Mapping[str, Any]) -> Packed:
+        """The files: arrays in the order in which they came, then the labels."""
+        try:
+            values = plain(labels)
+            row = {name: column.value(values[name]) for name, column in self.columns.items()}
+        except KeyError as err:
+            raise PalmarError(f"sample {self.index}: there is no label {err} for the index.") from err
+        except PalmarError as err:
+            raise PalmarError(f"sample {self.index}: {err}") from err
+        text = json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return Packed(self.index, (*self._members, (LABELS, text.encode())), row)
+
+
+def pack(sample: Sample, layers: Mapping[str, Layer], columns: Mapping[str, Column]) -> Packed:
+    """The files of a sample, see `Packer`."""
+    packer = Packer(sample.index, layers, columns)
+    for name, array in sample.arrays.items():
+        packer.add(name, array)
+    return packer.finish(sample.labels)
 
 
 def key_of(index: int) -> str:

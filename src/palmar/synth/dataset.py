@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from palmar.data.shards import Coding, Column, Layer, Npy, Npz, Png, Sample, Steps
+from palmar.data.shards import Coding, Column, Layer, Npy, Npz, Packed, Packer, Png, Sample, Steps
 from palmar.errors import PalmarError, one_of
 from palmar.geometry.rotations import rotvec_from_rotmat
 from palmar.hand import HandModel
@@ -141,23 +141,30 @@ class Recipe:
 
     def sample(self, index: int) -> Sample:
         """A pure function of the recipe and the number."""
-        if self.kind == "scenes":
-            return self._scene(index)
-        found = crop_sample(self.seed, index) if self.kind == "crops" else frame_sample(self.seed, index)
-        labels = {name: np.asarray(getattr(found, name), np.float32) for name in self.columns}
-        return Sample(index, {"rgb": found.image}, labels)
+        arrays: dict[str, np.ndarray] = {}
+        labels = self._make(index, arrays.__setitem__)
+        return Sample(index, arrays, labels)
 
-    def _scene(self, index: int) -> Sample:
+    def packed(self, index: int) -> Packed:
+        """The same as bytes; a long scene is never in memory as a whole."""
+        packer = Packer(index, self.layers, self.columns)
+        return packer.finish(self._make(index, packer.add))
+
+    def _make(self, index: int, put: Callable[[str, np.ndarray], None]) -> dict[str, Any]:
+        """Hand over every array by its name, and give the labels."""
+        if self.kind != "scenes":
+            found = crop_sample(self.seed, index) if self.kind == "crops" else frame_sample(self.seed, index)
+            put("rgb", found.image)
+            return {name: np.asarray(getattr(found, name), np.float32) for name in self.columns}
         scene = SCENES[self.scenes[index % len(self.scenes)]](self.seed, index)
         times = times_of(scene, self.seconds, self.fps)
-        arrays: dict[str, np.ndarray] = {}
         frames = []
         for shot, look in self.shots(scene, index, times):
-            readings = {name: look(name) for name in self.sensors}
-            found = {_array(sensor, name): a for sensor, r in readings.items() for name, a in r.items()}
-            arrays.update({look.prefix + name: array for name, array in found.items()})
+            for sensor in self.sensors:
+                for name, array in look(sensor).items():
+                    put(look.prefix + _array(sensor, name), array)
             frames.append({"time": look.time, "view": look.view.name, "prefix": look.prefix, **truth(shot)})
-        return Sample(index, arrays, {**self._about(scene, times), "index": index, "frames": frames})
+        return {**self._about(scene, times), "index": index, "frames": frames}
 
     def shots(self, scene: Scene, index: int, times: Sequence[float]) -> Iterator[tuple[Shot, Look]]:
         """Every view at every time, time by time, and the sensors that look at it."""

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
-from palmar.data.shards import Packed, pack
+from palmar.data.shards import Packed
 from palmar.errors import PalmarError
 from palmar.synth.dataset import Kind, Recipe
 
@@ -27,7 +27,7 @@ def packed(recipe: Recipe, start: int, stop: int, workers: int) -> Generator[Pac
     workers = min(workers, len(starts))
     if workers <= 1:
         for index in range(start, stop):
-            yield one(recipe, index)
+            yield recipe.packed(index)
         return
     # Not forked: OpenCV's threads, once started, do not survive a fork, and their absence is waited for.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone)
@@ -47,13 +47,8 @@ def packed(recipe: Recipe, start: int, stop: int, workers: int) -> Generator[Pac
         pool.shutdown(cancel_futures=True)
 
 
-def one(recipe: Recipe, index: int) -> Packed:
-    """One sample: a pure function of its arguments."""
-    return pack(recipe.sample(index), recipe.layers, recipe.columns)
-
-
 def _some(recipe: Recipe, start: int, stop: int) -> list[Packed]:
-    return [one(recipe, index) for index in range(start, stop)]
+    return [recipe.packed(index) for index in range(start, stop)]
 
 
 def _alone() -> None:
