@@ -144,3 +144,20 @@ def test_names():
     with pytest.raises(PalmarError, match="material"):
         material(np.random.default_rng(0), "cheese")
     assert len({sample_thing(np.random.default_rng((1, i))).name for i in range(80)}) > 25
+
+
+@pytest.mark.parametrize("name", ["mug", "hinged box", "scissors", "bottle", "drawer", "drill"])
+def test_mirror_images(things, name):
+    """Mirroring commutes with moving parts, and twice is nothing."""
+    thing, image = things[name], things[name].mirrored()
+    state = [0.7 * j.high + 0.3 * j.low for j in thing.joints]
+    sign = np.array([-1.0, 1.0, 1.0])
+    points = np.random.default_rng(0).uniform(*(thing.bounds * 1.2), (300, 3))
+    np.testing.assert_allclose(image.sdf(points * sign, state), thing.sdf(points, state), atol=1e-12)
+    ours = thing.mesh(state).vertices * sign
+    np.testing.assert_allclose(image.mesh(state).vertices.min(0), ours.min(0), atol=1e-6)
+    np.testing.assert_allclose(image.mesh(state).vertices.max(0), ours.max(0), atol=1e-6)
+    assert image.shells[0].surface.volume() == pytest.approx(thing.shells[0].surface.volume())
+    for one, two, three in zip(thing.grips, image.grips, image.mirrored().grips, strict=True):
+        assert np.linalg.det(two.thing_from_grip[:3, :3]) == pytest.approx(1.0)
+        np.testing.assert_allclose(three.thing_from_grip, one.thing_from_grip, atol=1e-12)

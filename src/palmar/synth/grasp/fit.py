@@ -98,19 +98,24 @@ def pose_skin(angles, joints, axes, rest, bones, weights):
 
 
 @kernel()
-def _distances(skin, turn, place, steps, values, outline, stack, out):
-    """Of the skin to the solid; turn, place: thing_from_hand."""
+def _distances(skin, turn, place, steps, values, outline, stack, always, seen, known, out):
+    """Of the skin to the solid; turn, place: thing_from_hand. Exact where `always`, and for all that may lie inside.
+
+    For others a bound from below that is above 0: no distance changes faster than one walks. seen [n, 3], known [n]:
+    where each vertex was last looked at, and what its distance was then.
+    """
     for v in range(len(skin)):
         x, y, z = skin[v, 0], skin[v, 1], skin[v, 2]
-        out[v] = at_point(
-            steps,
-            values,
-            outline,
-            turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z + place[0],
-            turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z + place[1],
-            turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z + place[2],
-            stack,
-        )
+        px = turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z + place[0]
+        py = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z + place[1]
+        pz = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z + place[2]
+        if not always[v]:
+            walked = np.sqrt((px - seen[v, 0]) ** 2 + (py - seen[v, 1]) ** 2 + (pz - seen[v, 2]) ** 2)
+            if known[v] - walked > 0.0:
+                out[v] = known[v] - walked
+                continue
+        out[v] = at_point(steps, values, outline, px, py, pz, stack)
+        seen[v, 0], seen[v, 1], seen[v, 2], known[v] = px, py, pz, out[v]
 
 
 @kernel()
@@ -157,6 +162,7 @@ def close(angles, goal, deepest, turn, place, hand, body, solid):
         rows = np.flatnonzero(own)
         part_rest, part_bones, part_weights = rest[rows], bones[rows], weights[rows]
         skin, distance = np.empty((len(rows), 3)), np.empty(len(rows))
+        always, seen, known = np.zeros(len(rows), np.bool_), np.zeros((len(rows), 3)), np.full(len(rows), -1.0)
         first = 0
         while first < 3:
             begin = angles[f].copy()
@@ -167,7 +173,7 @@ def close(angles, goal, deepest, turn, place, hand, body, solid):
                         angles[f, k, m] = begin[k, m] + (goal[f, k, m] - begin[k, m]) * step / 24.0
                 turns, origins, _ = _forward(angles, joints, axes)
                 _blend(turns, origins, joints, part_rest, part_bones, part_weights, skin)
-                _distances(skin, turn, place, steps, values, outline, stack, distance)
+                _distances(skin, turn, place, steps, values, outline, stack, always, seen, known, distance)
                 worst = np.argmin(distance)
                 if distance[worst] < -deepest:
                     best = np.argmax(part_weights[worst])
@@ -258,7 +264,7 @@ def _inside(angles, low, high, rise, rise_per_flexion, loss):
 
 @kernel()
 def fit(start, sd, low, high, bend, turn, place, wrist_sd, hand, body, touch, push, apart, solid, rounds):
-    """Angles, thing_from_hand (rotation and place), distances [n] of the skin and the cost at the end.
+    """Angles, thing_from_hand (rotation and place) and the cost at the end.
 
     start, sd: posture aimed at and how far from it is 1 unit; begins there. low, high: ranges; bend: the constants of
     `_inside`. wrist_sd [6]: radians about and metres along the hand's axes. hand: rest, bones, weights. body: joints,
@@ -285,9 +291,12 @@ def fit(start, sd, low, high, bend, turn, place, wrist_sd, hand, body, touch, pu
                     count += 1
     size = count + 6
     skin, distance = np.empty((n, 3)), np.empty(n)
+    always, seen, known = np.zeros(n, np.bool_), np.zeros((n, 3)), np.full(n, -1.0)
+    for r in range(len(patch)):
+        always[patch[r]] = True
     turns, origins, world = _forward(angles, joints, axes)
     _blend(turns, origins, joints, rest, bones, weights, skin)
-    _distances(skin, turn, place, steps, values, outline, stack, distance)
+    _distances(skin, turn, place, steps, values, outline, stack, always, seen, known, distance)
     cost, nearest = _cost(
         distance,
         angles,
@@ -427,7 +436,7 @@ def fit(start, sd, low, high, bend, turn, place, wrist_sd, hand, body, touch, pu
             new_moved = moved + step[count:]
             turns, origins, world = _forward(new, joints, axes)
             _blend(turns, origins, joints, rest, bones, weights, new_skin)
-            _distances(new_skin, new_turn, new_place, steps, values, outline, stack, new_distance)
+            _distances(new_skin, new_turn, new_place, steps, values, outline, stack, always, seen, known, new_distance)
             new_cost, new_nearest = _cost(
                 new_distance, new, start, sd, new_moved, wrist_sd, patch, first, pull, push,
                 joints, axes, ends, radii, slack, pairs, apart,
@@ -445,4 +454,4 @@ def fit(start, sd, low, high, bend, turn, place, wrist_sd, hand, body, touch, pu
         if not better or stalled >= 3:
             break
         turns, origins, world = _forward(angles, joints, axes)
-    return angles, turn, place, distance, cost
+    return angles, turn, place, cost

@@ -12,7 +12,7 @@ the joints' range, fingers in each other, nothing to press against) is drawn aga
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -20,13 +20,16 @@ from jaxtyping import Float
 from palmar.errors import PalmarError
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import ShapedHand, limits
-from palmar.hand.joints import FINGERS
+from palmar.hand.joints import FINGERS, POSE_OF_FINGER
+from palmar.hand.mirror import mirror_points
+from palmar.synth.collision import _PAIRS, _place
 from palmar.synth.grasp.feel import Feel
 from palmar.synth.grasp.fit import _forward, close, fit
 from palmar.synth.grasp.taxonomy import GRASPS, GraspKind, grasp_kind
 from palmar.synth.pose import wrap
 from palmar.synth.scene import Dressed
-from palmar.synth.things.thing import Grip, Thing
+from palmar.synth.things.solid import Solid, run, tube, union
+from palmar.synth.things.thing import REFLECTION, Grip, Thing
 
 Rng = np.random.Generator
 
@@ -44,16 +47,17 @@ LENGTH = 0.19
 
 @dataclass(frozen=True, eq=False)
 class Grasp:
-    """A right hand on a thing."""
+    """A hand on a thing."""
 
     kind: GraspKind
     angles: Float[np.ndarray, "5 3 3"]
     """Inside `limits.ACTIVE`, fingers free of each other."""
     thing_from_hand: Float[np.ndarray, "4 4"]
-    """Of the hand's rest frame."""
+    """Of the hand's own rest frame (that of `HandModel.default(side)`)."""
     wrist: Float[np.ndarray, " 3"]
     """The hand's wrist joint in its rest frame."""
     grip: Grip
+    """Of the thing; for a left hand that of its mirror image."""
     articulation: Float[np.ndarray, " a"]
     distance: Float[np.ndarray, " v"]
     """Metres from every vertex of the hand to the thing, < 0 inside."""
@@ -63,6 +67,17 @@ class Grasp:
     """Patches that touch, of those the kind names."""
     draws: int
     """How many starts it took."""
+    side: int = 1
+    """0 left, 1 right."""
+
+    def mirrored(self) -> Grasp:
+        """The same by the other hand on the mirror image of the thing."""
+        return replace(
+            self,
+            thing_from_hand=REFLECTION @ self.thing_from_hand @ REFLECTION,
+            wrist=mirror_points(self.wrist),
+            side=1 - self.side,
+        )
 
     @property
     def penetration(self) -> float:
@@ -76,6 +91,16 @@ class Grasp:
         world_from_hand = world_from_thing @ self.thing_from_hand
         turn = world_from_hand[:3, :3]
         return turn, world_from_hand[:3, 3] - self.wrist + turn @ self.wrist
+
+
+def hand_solid(
+    feel: Feel, angles: Float[np.ndarray, "5 3 3"], frame_from_hand: Float[np.ndarray, "4 4"] | None = None
+) -> Solid:
+    """A right hand as the 19 capsules of `palmar.synth.collision`, which fill its flesh to a few millimetres. A left
+    hand's is `.mirrored()` of it, before it is moved."""
+    ends = _place(np.ascontiguousarray(angles, np.float64), feel.body.joints, feel.body.axes, feel.body.ends)
+    whole = union([tube(pair, radius) for pair, radius in zip(ends, feel.body.radii, strict=True)])
+    return whole if frame_from_hand is None else whole.moved(frame_from_hand[:3, :3], frame_from_hand[:3, 3])
 
 
 def suits(kind: GraspKind, grip: Grip, scale: float = 1.0) -> bool:
@@ -103,14 +128,24 @@ def take(
     *,
     articulation: Sequence[float] | Float[np.ndarray, " a"] | None = None,
     grip: Grip | str | None = None,
+    side: int = 1,
+    avoid: Solid | None = None,
     draws: int = 8,
 ) -> Grasp | None:
     """A grasp of the thing, or None where none was found in so many draws.
 
     kind: name or number of one of the 33, or None for any that fits. grip: one of the thing's, or the name that it must
-    have, or None for any that fits. A left hand is the mirror image of the whole. Raises PalmarError for an unknown
-    kind, and where the thing has no grip that it suits.
+    have, or None for any that fits. side: 0 for a left hand, whose shape is given as that of a right one. avoid: what
+    the hand must not enter either, in the thing's frame: a table, the other hand (`hand_solid`). Raises PalmarError for
+    an unknown kind, and where the thing has no grip that it suits.
     """
+    if side == 0:
+        other = None if avoid is None else avoid.mirrored()
+        wanted = thing.grips.index(grip) if isinstance(grip, Grip) else None
+        image = thing.mirrored()
+        chosen = grip if wanted is None else image.grips[wanted]
+        found = take(rng, hand, image, kind, articulation=articulation, grip=chosen, avoid=other, draws=draws)
+        return None if found is None else found.mirrored()
     feel = hand if isinstance(hand, Feel) else Feel.of(hand.shaped if isinstance(hand, Dressed) else hand)
     kinds = list(GRASPS.values()) if kind is None else [grasp_kind(kind)]
     grips = [grip] if isinstance(grip, Grip) else [g for g in thing.grips if grip is None or g.name == grip]
@@ -119,12 +154,14 @@ def take(
         what = "grasp" if kind is None else kinds[0].name
         raise PalmarError(f"take: no grip of {thing.name!r} suits {what}: see palmar.synth.grasp.possible.")
     solid = thing.solid(articulation)
-    program = solid.steps, solid.values, solid.outline
+    alone = solid.steps, solid.values, solid.outline
+    both = solid if avoid is None else solid | avoid
+    program = both.steps, both.values, both.outline
     state = np.zeros(len(thing.joints)) if articulation is None else np.asarray(articulation, np.float64)
     for draw in range(draws):
         one, two = pairs[int(rng.integers(len(pairs)))]
         angles, thing_from_hand = _start(rng, feel, one, two, thing.grip(two, articulation), program)
-        found = _closed(feel, one, angles, thing_from_hand, program)
+        found = _closed(feel, one, angles, thing_from_hand, program, alone)
         if found is None:
             continue
         angles, thing_from_hand, distance, touching = found
@@ -314,8 +351,6 @@ def _between(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
 
 
 def _along(feel: Feel, bone: int) -> np.ndarray:
-    from palmar.hand.joints import POSE_OF_FINGER
-
     return feel.shaped.model.along[POSE_OF_FINGER[bone // 3][bone % 3]]
 
 
@@ -347,9 +382,10 @@ _BEND = (
 
 
 def _closed(
-    feel: Feel, kind: GraspKind, angles: np.ndarray, thing_from_hand: np.ndarray, solid: tuple
+    feel: Feel, kind: GraspKind, angles: np.ndarray, thing_from_hand: np.ndarray, solid: tuple, alone: tuple
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]] | None:
-    """Angles, thing_from_hand, distances and the patches that touch; None where it does not hold."""
+    """Angles, thing_from_hand, distances and the patches that touch; None where it does not hold. solid: all that the
+    hand must not enter; alone: the thing."""
     must = dict.fromkeys(kind.twos, 1.0)
     if kind.wraps:
         must |= dict.fromkeys(kind.ones, 0.6) | dict.fromkeys(kind.twos, 0.5)
@@ -364,7 +400,7 @@ def _closed(
     )
     body = feel.body
     low, high = limits.bounds()
-    capsules = body.joints, body.axes, body.ends, body.radii, body.slack - 0.0006, _pairs()
+    capsules = body.joints, body.axes, body.ends, body.radii, body.slack - 0.0006, _PAIRS
     skin = feel.rest, feel.bones, feel.weights
     turn, place = np.ascontiguousarray(thing_from_hand[:3, :3]), np.ascontiguousarray(thing_from_hand[:3, 3])
     fixed = low, high, _BEND
@@ -373,7 +409,7 @@ def _closed(
         goal, angles = angles, _opened(angles, kind)
         palm = [feel.patch[name] for name in kind.ones]
         only = np.concatenate(palm), np.cumsum([0, *map(len, palm)]), np.full(len(palm), 0.6)
-        angles, turn, place, _, _ = fit(
+        angles, turn, place, _ = fit(
             angles, 0.3 * _SD, *fixed, turn, place, 0.7 * _WRIST_SD, skin, capsules, only, 3.0, 0.0, solid, 12
         )
         angles = close(angles, limits.clip(goal * _TIGHTER), 0.0008, turn, place, skin, capsules, solid)
@@ -381,16 +417,17 @@ def _closed(
         goal, angles = limits.clip(angles - 0.5 * (kind.start[1] - kind.start[0])), _opened(angles, kind)
         angles = close(angles, goal, 0.0008, turn, place, skin, capsules, solid)
     for push, apart, rounds in ((1.5, 2.0, 25), (5.0, 6.0, 12)):
-        angles, turn, place, _, _ = fit(
+        angles, turn, place, _ = fit(
             np.ascontiguousarray(angles), _SD, *fixed, turn, place, _WRIST_SD, skin, capsules, touch,
             push, apart, solid, rounds,
         )  # fmt: skip
         angles = limits.clip(angles)
     if body.overlap(angles) > 0:
         angles = body.resolve(angles)
-    distance = _distance(feel, angles, turn, place, solid)
+    distance = _distance(feel, angles, turn, place, alone)
+    deepest = -float(_distance(feel, angles, turn, place, solid).min())
     touching = tuple(name for name in names if distance[feel.patch[name]].min() < CONTACT)
-    if _verdict(kind, body.overlap(angles), angles, distance, touching):
+    if _verdict(kind, body.overlap(angles), angles, deepest, touching):
         return None
     out = np.eye(4)
     out[:3, :3], out[:3, 3] = turn, place
@@ -408,11 +445,9 @@ def _opened(angles: np.ndarray, kind: GraspKind) -> np.ndarray:
     return limits.clip(out)
 
 
-def _verdict(
-    kind: GraspKind, overlap: float, angles: np.ndarray, distance: np.ndarray, touching: tuple[str, ...]
-) -> str:
+def _verdict(kind: GraspKind, overlap: float, angles: np.ndarray, deepest: float, touching: tuple[str, ...]) -> str:
     """What is wrong with a grasp; empty where nothing is."""
-    if -distance.min() > DEEPEST:
+    if deepest > DEEPEST:
         return "too deep"
     if overlap > 0:
         return "fingers in each other"
@@ -423,13 +458,5 @@ def _verdict(
     return "" if set(kind.twos) & set(touching) else "second finger off"
 
 
-def _pairs() -> np.ndarray:
-    from palmar.synth.collision import _PAIRS
-
-    return _PAIRS
-
-
 def _distance(feel: Feel, angles: np.ndarray, turn: np.ndarray, place: np.ndarray, solid: tuple) -> np.ndarray:
-    from palmar.synth.things.solid import run
-
     return run(*solid, feel.skin(angles) @ turn.T + place)

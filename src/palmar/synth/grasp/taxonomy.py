@@ -71,7 +71,7 @@ _INNER = _pads(*_FOUR, bone=0)
 
 _TABLE = (
     GraspKind(
-        1, "Large Diameter", "power", "palm", "abducted", (2, 3, 4, 5), {"rod": (55, 100)},
+        1, "Large Diameter", "power", "palm", "abducted", (2, 3, 4, 5), {"rod": (55, 106)},
         "opposed | half | near", "opposed | curved | near", _PALM, _WRAP,
         ("thumb 2 pad", *_INNER), "row", (-5, 15), True, long=70,
     ),
@@ -115,7 +115,7 @@ _TABLE = (
         ("thumb 2 pad",), _pads("index"),
     ),
     GraspKind(
-        10, "Power Disk", "power", "palm", "abducted", (2, 3, 4, 5), {"disk": (55, 100)},
+        10, "Power Disk", "power", "palm", "abducted", (2, 3, 4, 5), {"disk": (55, 108)},
         "opposed | claw | fan", "wide | claw | wide", _PALM, (*_pads(*_FOUR), *_INNER),
         ("thumb 2 pad", *_pads(*_FOUR, bone=1)), "rim", (-180, 180), True,
     ),
@@ -125,7 +125,7 @@ _TABLE = (
         ("thumb 2 pad", *_INNER), "any", (-180, 180), True,
     ),
     GraspKind(
-        12, "Precision Disk", "precision", "pad", "abducted", (2, 3, 4, 5), {"disk": (35, 95)},
+        12, "Precision Disk", "precision", "pad", "abducted", (2, 3, 4, 5), {"disk": (35, 105)},
         "meet all | ring | fan", "opposed | claw | wide", ("thumb 2 pad",), _pads(*_FOUR), (), "rim",
     ),
     GraspKind(

@@ -59,6 +59,15 @@ class Solid:
         values[leaf, 9:12] = self.values[leaf, 9:12] @ turn.T + np.asarray(translation, np.float64)
         return replace(self, values=values)
 
+    def mirrored(self) -> Solid:
+        """Reflected in x -> -x."""
+        sign = np.array([-1.0, 1.0, 1.0])
+        values = self.values.copy()
+        leaf = self.steps[:, 0] < UNION
+        values[leaf, :9] = (self.values[leaf, :9].reshape(-1, 3, 3) * sign[:, None]).reshape(-1, 9)
+        values[leaf, 9:12] = self.values[leaf, 9:12] * sign
+        return replace(self, values=values)
+
     def stretched(self, factors: Sequence[float] | Float[np.ndarray, " 3"]) -> Solid:
         """Drawn out along x, y and z about the origin, by factors of at least 1. The distance becomes a bound: drawing
         out only moves points apart. Raises PalmarError for smaller factors."""

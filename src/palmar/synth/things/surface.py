@@ -30,6 +30,11 @@ class Surface:
     def moved(self, rotation: Float[np.ndarray, "3 3"], translation: Float[np.ndarray, " 3"] | tuple) -> Surface:
         return Surface(self.vertices @ rotation.T + np.asarray(translation), self.faces, self.uv)
 
+    def mirrored(self) -> Surface:
+        """Reflected in x -> -x, its faces turned so that they still look outward."""
+        vertices = self.vertices * [-1.0, 1.0, 1.0]
+        return Surface(vertices, np.ascontiguousarray(self.faces[:, ::-1]), np.ascontiguousarray(self.uv[:, ::-1]))
+
     def volume(self) -> float:
         """Cubic metres, > 0 where faces look outward."""
         a, b, c = (self.vertices[self.faces[:, i]] for i in range(3))

@@ -106,6 +106,10 @@ class Grip:
     part: int = 0
 
 
+REFLECTION = np.diag([-1.0, 1.0, 1.0, 1.0])
+"""x -> -x for 4 x 4 transforms."""
+
+
 def frame(
     z: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, at: Sequence[float] | np.ndarray = (0, 0, 0)
 ) -> Float[np.ndarray, "4 4"]:
@@ -188,6 +192,23 @@ class Thing:
     def size(self) -> Float[np.ndarray, " 3"]:
         """Extent of the rest mesh along its own axes, metres."""
         return self.bounds[1] - self.bounds[0]
+
+    def mirrored(self) -> Thing:
+        """The mirror image in x -> -x, with everything that moves mirrored too: what a right hand does to it, a left
+        hand does to the thing itself."""
+        sign = REFLECTION[:3, :3]
+        shells = tuple(
+            replace(shell, surface=shell.surface.mirrored(), solid=shell.solid.mirrored()) for shell in self.shells
+        )
+        grips = tuple(replace(g, thing_from_grip=REFLECTION @ g.thing_from_grip @ REFLECTION) for g in self.grips)
+        joints = tuple(
+            # an axis of turning is mirrored with a change of sign, one of sliding without
+            replace(
+                j, axis=sign @ j.axis * (1.0 if j.kind == "slide" else -1.0), origin=sign @ j.origin, pitch=-j.pitch
+            )
+            for j in self.joints
+        )
+        return replace(self, shells=shells, grips=grips, joints=joints)
 
     def grip(self, grip: Grip, articulation: Sequence[float] | np.ndarray | None = None) -> Float[np.ndarray, "4 4"]:
         """thing_from_grip at an articulation."""
