@@ -76,7 +76,7 @@ def test_overlaps_are_those_of_the_capsules(tensors):
     angles = np.stack([sample_pose(rng).angles for _ in range(40)])
     model = HandModel.default()
     mine = [Body.of(model.shaped(s)).overlap(a) for s, a in zip(shape, angles, strict=True)]
-    found = tensors.overlap(torch.from_numpy(shape).float(), torch.from_numpy(angles).float())
+    found = tensors.overlap(torch.from_numpy(shape).float(), torch.from_numpy(angles).float()[:, None])[:, 0]
     assert 5 < np.count_nonzero(mine) < 40
     np.testing.assert_allclose(found, mine, atol=2e-6)
 

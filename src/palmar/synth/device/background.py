@@ -107,18 +107,23 @@ class Plates:
         left, top = left.int(), top.int()
         w, h, start = at(width.int()), at(height.int()), at(self.offset[plate, level])
 
-        def tap(column: Tensor, row: Tensor) -> Tensor:
+        def place(k: Tensor, n: Tensor) -> tuple[Tensor, Tensor | None]:
+            """Where to read, and whether there is anything."""
             if reflect:
-                column, row = _reflected(column, w), _reflected(row, h)
-                word = self.words[start + row * w + column]
-            else:
-                there = (column >= 0) & (column < w) & (row >= 0) & (row < h)
-                word = self.words[start + row.clamp(min=0).minimum(h - 1) * w + column.clamp(min=0).minimum(w - 1)]
-                word = word * there
+                return _reflected(k, n), None
+            return k.clamp(min=0).minimum(n - 1), (k >= 0) & (k < n)
+
+        columns = [place(left, w), place(left + 1, w)]
+        rows = [(start + row * w, there) for row, there in (place(top, h), place(top + 1, h))]
+
+        def tap(row: tuple[Tensor, Tensor | None], column: tuple[Tensor, Tensor | None]) -> Tensor:
+            word = self.words[row[0] + column[0]]
+            if row[1] is not None:
+                word = word * (row[1] & column[1])
             return torch.stack([(word >> (8 * k)) & 255 for k in range(channels)], 1).float()
 
-        upper = torch.lerp(tap(left, top), tap(left + 1, top), fx)
-        lower = torch.lerp(tap(left, top + 1), tap(left + 1, top + 1), fx)
+        upper = torch.lerp(tap(rows[0], columns[0]), tap(rows[0], columns[1]), fx)
+        lower = torch.lerp(tap(rows[1], columns[0]), tap(rows[1], columns[1]), fx)
         return torch.lerp(upper, lower, fy)
 
 

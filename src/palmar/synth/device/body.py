@@ -138,31 +138,34 @@ class HandTensors:
         turned = rotmat_from_rotvec(bend[:, None] * smoothstep(self.behind, 0.0, 0.6)[:, None])
         return along(turned, vertices)
 
-    def overlap(self, shape: Float[Tensor, "b 10"], angles: Float[Tensor, "b 5 3 3"]) -> Float[Tensor, " b"]:
-        """Metres by which the worst pair of capsules overlaps beyond its slack; 0 for a pose that can be."""
+    def overlap(self, shape: Float[Tensor, "b 10"], angles: Float[Tensor, "b c 5 3 3"]) -> Float[Tensor, "b c"]:
+        """Metres by which the worst pair of capsules overlaps beyond its slack, in each of c poses of every hand; 0 for
+        a pose that can be."""
         capsules = (self.capsules + times(shape, self.capsule_directions).reshape(-1, 19, 7)).float()
         ends, radii = capsules[..., :6].reshape(-1, 19, 2, 3), capsules[..., 6]
-        joints = self.rest_joints(shape)[:, self.fingers]
+        joints = self.rest_joints(shape)[:, None, self.fingers]  # b 1 5 3 3
+        first, second = self.pairs.unbind(1)
 
-        def depth(angles: Tensor) -> Tensor:
-            local = self.local_rotations(angles)
-            turn, here, placed = local[:, :, 0], joints[:, :, 0], []
-            for k in range(3):
-                if k:
-                    here = here + along(turn, joints[:, :, k] - joints[:, :, k - 1])
-                    turn = chain(turn, local[:, :, k])
-                own = ends[:, k:15:3]  # b 5 2 3
-                placed.append(here[:, :, None] + along(turn[:, :, None], own))
-            fingers = torch.stack(placed, 2).reshape(-1, 15, 2, 3)
-            whole = torch.cat([fingers, ends[:, 15:]], 1)
-            first, second = self.pairs.unbind(1)
-            apart = segment_distance(whole[:, first], whole[:, second])
-            return radii[:, first] + radii[:, second] - apart
+        def depth(fingers: Tensor) -> Tensor:
+            """[b, n, 15, 2, 3] -> [b, n, p]."""
+            palm = ends[:, None, 15:].expand(-1, fingers.shape[1], -1, -1, -1)
+            whole = torch.cat([fingers, palm], 2)
+            apart = segment_distance(whole[:, :, first], whole[:, :, second])
+            return (radii[:, first] + radii[:, second])[:, None] - apart
 
-        at_rest = depth(torch.zeros_like(angles))
-        size = torch.linalg.vector_norm(joints[:, 2, 0], dim=-1, keepdim=True) / self.knuckle
-        slack = at_rest.clamp(min=0.0) + size * self.gives_way
-        return (depth(angles) - slack).amax(1).clamp(min=0.0)
+        local = self.local_rotations(angles)  # b c 5 3 3 3
+        turn, here, placed = local[:, :, :, 0], joints[:, :, :, 0], []
+        for k in range(3):
+            if k:
+                here = here + along(turn, joints[:, :, :, k] - joints[:, :, :, k - 1])
+                turn = chain(turn, local[:, :, :, k])
+            own = ends[:, None, k:15:3]  # b 1 5 2 3
+            placed.append(here[..., None, :] + along(turn[:, :, :, None], own))
+        posed = torch.stack(placed, 3).flatten(2, 3)
+        rest = joints.reshape(-1, 1, 15, 1, 3) + ends[:, None, :15]
+        size = torch.linalg.vector_norm(joints[:, :, 2, 0], dim=-1, keepdim=True) / self.knuckle
+        slack = depth(rest).clamp(min=0.0) + size * self.gives_way
+        return (depth(posed) - slack).amax(-1).clamp(min=0.0)
 
     def arm(
         self, ring: Float[Tensor, "b 20 3"], axis: Float[Tensor, "b 3"], length: Tensor, elbow: Tensor

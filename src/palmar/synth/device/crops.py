@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from palmar.errors import PalmarError
@@ -17,8 +17,14 @@ from palmar.synth.device.sensor import SensorBatch, expose
 from palmar.synth.device.world import World, world
 from palmar.synth.sample import CROP_SIZE, FINGER_RADIUS
 
-SCENE, OTHER, LIGHT, BACKGROUND, CAMERA, GRAIN = range(0xC0, 0xC6)
+SCENE, BODY, OTHER, LIGHT, BACKGROUND, CAMERA, GRAIN = range(0xC0, 0xC7)
 """Streams of a sample's random numbers."""
+
+
+def body_draws(seed: int, index: Int64[Tensor, " b"]) -> Draws:
+    """The draws of the samples' hands, then those of the second hands: twice as many rows."""
+    stream = torch.cat([torch.full_like(index, BODY), torch.full_like(index, OTHER)])
+    return Draws(seed, index.repeat(2), stream, 448)
 
 
 def project(points: Float[Tensor, "b n 3"], matrix: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b n 2"]:
@@ -52,9 +58,9 @@ def device_crops(
         raise PalmarError(f"device_crops: strength must be 0 or more, got {strength}.")
     home = world(str(device)) if of is None else of
     index = torch.arange(first, first + count, device=home.device)
-    draw = Draws(seed, index, SCENE, 768)
+    draw = Draws(seed, index, SCENE, 160)
     empty = draw.chance(0.05)
-    scene = sample_scenes(home, draw, Draws(seed, index, OTHER, 640), size)
+    scene = sample_scenes(home, draw, body_draws(seed, index), size)
 
     light = Draws(seed, index, LIGHT, 160)
     rendered = render(scene.mesh, scene.matrix, size, size, sample_light(light), supersample=2)

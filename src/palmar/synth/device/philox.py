@@ -37,8 +37,11 @@ def philox(counter: Int64[Tensor, "*b 4"], key: tuple[int, int]) -> Int64[Tensor
     return torch.stack([a, b, c, d], -1)
 
 
-def uniforms(seed: int, index: Int64[Tensor, " b"], stream: int, count: int) -> Float[Tensor, "b n"]:
-    """`count` numbers in [0, 1) for every sample: multiples of 2^-24, equal on every device.
+def uniforms(
+    seed: int, index: Int64[Tensor, " b"], stream: int | Int64[Tensor, " b"], count: int
+) -> Float[Tensor, "b n"]:
+    """`count` numbers in [0, 1) for every sample: multiples of 2^-24, equal on every device. stream: one for all
+    samples, or each one's own.
 
     Raises PalmarError for a seed outside 0 to 2^64 - 1.
     """
@@ -47,7 +50,8 @@ def uniforms(seed: int, index: Int64[Tensor, " b"], stream: int, count: int) -> 
     blocks = -(-count // 4)
     block = torch.arange(blocks, device=index.device).expand(len(index), blocks)
     low, high = (index & _WORD)[:, None].expand_as(block), ((index >> 32) & _WORD)[:, None].expand_as(block)
-    counter = torch.stack([block, low, high, torch.full_like(block, stream)], -1)
+    own = stream[:, None].expand_as(block) if isinstance(stream, Tensor) else torch.full_like(block, stream)
+    counter = torch.stack([block, low, high, own], -1)
     words = philox(counter, (seed & _WORD, seed >> 32)).reshape(len(index), 4 * blocks)[:, :count]
     return (words >> 8).to(torch.float32) * 2.0**-24
 
@@ -63,7 +67,9 @@ class Draws:
     Raises PalmarError where the block is used up.
     """
 
-    def __init__(self, seed: int, index: Int64[Tensor, " b"], stream: int, block: int = 256) -> None:
+    def __init__(
+        self, seed: int, index: Int64[Tensor, " b"], stream: int | Int64[Tensor, " b"], block: int = 256
+    ) -> None:
         self.device, self.count = index.device, len(index)
         self._block, self._used = uniforms(seed, index, stream, block), 0
 
@@ -73,6 +79,8 @@ class Draws:
         if self._used > self._block.shape[1]:
             raise PalmarError(f"Draws: more than the {self._block.shape[1]} numbers of the block were asked for.")
         u = self._block[:, first : self._used].reshape(self.count, *shape)
+        if isinstance(low, float) and isinstance(high, float) and (low, high) == (0.0, 1.0):
+            return u
         return low + (high - low) * u
 
     def log_uniform(self, low: float, high: float, shape: Sequence[int] = ()) -> Float[Tensor, "b ..."]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.render.batch import MeshBatch
 from palmar.synth.device.body import (
-    HandTensors,
     along,
     chain,
     rotations_from_quaternions,
@@ -49,13 +49,9 @@ def pick_hands(world: World, draw: Draws) -> tuple[Float[Tensor, "b 10"], Float[
     fresh = draw.normal(shape=(10,)).clamp(-2.5, 2.5)
     own_shape, own = world.shapes[first], world.poses[first]
     mixed = torch.lerp(own, world.poses[second], share[:, None, None, None])
-    shape, angles, chosen = own_shape, own, torch.zeros_like(share, dtype=torch.bool)
-    for candidate in (mixed, own):
-        free = (world.hand.overlap(fresh, candidate) <= OVERLAP) & ~chosen
-        shape = torch.where(free[:, None], fresh, shape)
-        angles = torch.where(free[:, None, None, None], candidate, angles)
-        chosen = chosen | free
-    return shape, angles
+    free = world.hand.overlap(fresh, torch.stack([mixed, own], 1)) <= OVERLAP
+    shape = torch.where(free.any(1)[:, None], fresh, own_shape)
+    return shape, torch.where(free[:, 0, None, None, None], mixed, own)
 
 
 @functools.cache
@@ -96,8 +92,8 @@ class People:
     shape: Float[Tensor, "b 10"]
 
 
-def place_people(world: World, draw: Draws, knuckle: Float[Tensor, "b 3"]) -> People:
-    """Hands whose middle MCP stands at `knuckle`, with the distribution of `palmar.synth.scene.place_hand`."""
+def make_people(world: World, draw: Draws) -> People:
+    """Hands whose middle MCP stands at the origin, with the distribution of `palmar.synth.scene.place_hand`."""
     hand, b = world.hand, draw.count
     shape, angles = pick_hands(world, draw)
     turn = orientations(draw)
@@ -110,7 +106,7 @@ def place_people(world: World, draw: Draws, knuckle: Float[Tensor, "b 3"]) -> Pe
     vertices = hand.skin(shape, posed, bend)
     rest_ring, ring = rest[:, hand.ring], vertices[:, hand.ring]
     axis_at_rest = _x(draw.device).expand(b, 3)
-    axis = arm_axis(hand, bend)
+    axis = rotmat_from_rotvec(bend)[..., 0]
     radius = torch.linalg.vector_norm(rest_ring - rest_ring.mean(1, keepdim=True), dim=-1).mean(1)
     scale = radius / 0.025
     length, elbow = scale * draw.uniform(0.16, 0.30), draw.uniform(1.15, 1.7)
@@ -133,7 +129,7 @@ def place_people(world: World, draw: Draws, knuckle: Float[Tensor, "b 3"]) -> Pe
     cover = torch.where(none[:, None, None], torch.nan, cover)
     sheen = draw.uniform(0.0, 0.6)
 
-    place = knuckle - along(turn, posed.joints[:, 9])
+    place = -along(turn, posed.joints[:, 9])
     everything = torch.cat([vertices, tube, cover], 1)
     rows = hand.ring.repeat(6)
     rotations = torch.cat([turn[:, None], posed.rotations[:, 1:]], 1)
@@ -150,6 +146,12 @@ def place_people(world: World, draw: Draws, knuckle: Float[Tensor, "b 3"]) -> Pe
     )
 
 
+def moved(people: People, rows: slice, place: Float[Tensor, "b 3"]) -> People:
+    """Some of the people, carried to where they stand."""
+    own = People(*(getattr(people, f.name)[rows] for f in fields(people)))
+    return replace(own, vertices=own.vertices + place[:, None], joints=own.joints + place[:, None])
+
+
 @functools.cache
 def _bend(device: torch.device) -> Float[Tensor, " 3"]:
     """Deviations of the arm's rotation vector against the hand."""
@@ -159,13 +161,6 @@ def _bend(device: torch.device) -> Float[Tensor, " 3"]:
 @functools.cache
 def _x(device: torch.device) -> Float[Tensor, " 3"]:
     return torch.tensor((1.0, 0.0, 0.0), device=device)
-
-
-def arm_axis(hand: HandTensors, bend: Float[Tensor, "b 3"]) -> Float[Tensor, "b 3"]:
-    """Where the arm leads, behind a hand bent against it."""
-    from palmar.geometry.rotations import rotmat_from_rotvec
-
-    return rotmat_from_rotvec(bend)[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,8 +174,6 @@ class Solids:
 def place_thing(world: World, draw: Draws, people: People, there: Bool[Tensor, " b"]) -> Solids:
     """An object in or before the hand, with the distribution of `palmar.synth.scene.sample_thing`; NaN where there is
     none."""
-    from palmar.geometry.rotations import rotmat_from_rotvec
-
     b = draw.count
     kind = draw.pick((0.2, 0.15, 0.15, 0.25, 0.25))  # box, sheet, ball, cylinder, rod
     box = draw.uniform(0.008, 0.06, (3,))
@@ -269,11 +262,13 @@ class Scene:
     gone: Bool[Tensor, " b"]
 
 
-def sample_scenes(world: World, draw: Draws, other_draw: Draws, size: int) -> Scene:
-    """Scenes of a batch. `other_draw`: the stream of the second hand."""
+def sample_scenes(world: World, draw: Draws, bodies: Draws, size: int) -> Scene:
+    """Scenes of a batch. bodies: the draws of 2 b hands, the first b those that the crops are of, then the others."""
+    b = draw.count
     distance = draw.log_uniform(0.22, 1.6)
     zero = torch.zeros_like(distance)
-    people = place_people(world, draw, torch.stack([zero, zero, distance], -1))
+    everybody = make_people(world, bodies)
+    people = moved(everybody, slice(0, b), torch.stack([zero, zero, distance], -1))
     view = cut(draw, people.joints, size)
 
     some = draw.chance(0.28)
@@ -281,7 +276,7 @@ def sample_scenes(world: World, draw: Draws, other_draw: Draws, size: int) -> Sc
     things = [place_thing(world, draw, people, t) for t in there[:THINGS]]
     other_there = draw.chance(0.10)
     offset = torch.cat([draw.normal(0.09, (2,)), draw.uniform(-0.06, 0.12)[:, None]], -1)
-    other = place_people(world, other_draw, people.joints.mean(1) + offset)
+    other = moved(everybody, slice(b, 2 * b), people.joints.mean(1) + offset)
     standing = other.vertices
     # The mirror image about its own middle, mostly: the other hand of a person.
     finite = torch.nan_to_num(standing)
