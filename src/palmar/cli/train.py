@@ -42,6 +42,8 @@ class Train:
     """Adapt to real photographs too: folders with a labels.json, of which only the split `adapt` is read."""
     scenes: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
     """Show scenes too: folders that `palmar synth --kind scenes --sensors clean` made."""
+    scene_share: float | None = None
+    """Part of each batch that comes from them."""
     workers: int = 0
     """Processes that make samples; 0: the training process itself."""
     threads: int | None = None
@@ -72,10 +74,13 @@ class Train:
         changes = {"rate": self.rate, "decay": self.decay, "precision": self.precision}
         recipe = with_steps(replace(recipe, **{k: v for k, v in changes.items() if v is not None}), self.steps)
         data = Data(photographs=self.photographs, scenes=self.scenes)
-        if self.share is not None:
-            if not 0 <= self.share <= 1:
-                raise PalmarError(f"--share must lie between 0 and 1, got {self.share}.")
-            data = replace(data, share=self.share)
+        for name in ("share", "scene_share"):
+            part = getattr(self, name)
+            if part is None:
+                continue
+            if not 0 <= part <= 1:
+                raise PalmarError(f"--{name.replace('_', '-')} must lie between 0 and 1, got {part}.")
+            data = replace(data, **{name: part})
         if self.seed is not None:
             data = replace(data, seed=self.seed)
         folder = self.folder or Path("runs") / self.network
