@@ -67,7 +67,8 @@ class MeshBatch:
     texture: Float32[Tensor, "l th tw 4"] | None = None
     """Shared by all samples."""
     speckle: Float32[Tensor, "b v"] | None = None
-    """Strength of a fine grain (see `Speckle`) per vertex, 0 to 1; none where not given. `Mesh` has no such thing."""
+    """Strength of a fine grain (`palmar.render.grain`) per vertex, 0 to 1; none where not given. `Mesh` has no such
+    thing."""
     rest: Float32[Tensor, "v 3"] | Float32[Tensor, "b v 3"] | None = None
     """Where the vertices are when the body rests, metres: what the grain sticks to. Needed with `speckle` only."""
 

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32
+from jaxtyping import Bool, Float, Float32, Int32
 from torch import Tensor
 
 from palmar.errors import PalmarError
-from palmar.render.batch import LightBatch, MeshBatch, RenderedBatch, per_sample, vertex_normals_batch
+from palmar.render.batch import LightBatch, MeshBatch, RenderedBatch, check_faces, per_sample, vertex_normals_batch
 from palmar.render.device import lamp_views, project_batch, snap_batch, z_buffer
+from palmar.render.grain import CELL, CONTRAST, DEPTH, value_noise
+from palmar.render.light import spread_directions
 from palmar.render.rasterize import SUBPIXEL_BITS
 from palmar.render.shade import F0, NO_PART
 
@@ -82,7 +85,8 @@ def render_batch(
     snapped, key = snap_batch(*project_batch(mesh.vertices, camera_matrix, pixels, supersample, near))
     face_map, key_map = z_buffer(snapped, key, faces, closed, height * supersample, width * supersample)
     maps = shadow_maps(mesh.vertices, faces, closed, light)
-    return shade(mesh, light, snapped, key, face_map, key_map, maps, supersample, merge, surfaces)
+    focal = camera_matrix[:, 0, 0].float()
+    return shade(mesh, light, snapped, key, face_map, key_map, maps, focal, supersample, merge, surfaces)
 
 
 def _empty(b: int, height: int, width: int, device: torch.device) -> RenderedBatch:
@@ -122,11 +126,13 @@ def shade(
     face_map: Int32[Tensor, "b hs ws"],
     key_map: Float32[Tensor, "b hs ws"],
     maps: Maps | None,
+    focal: Float32[Tensor, " b"],
     supersample: int,
     merge: float,
     surfaces: int,
 ) -> RenderedBatch:
-    """The picture of z-buffers of supersample^2 samples per pixel."""
+    """The picture of z-buffers of supersample^2 samples per pixel. focal: pixels, for the size of a pixel on the
+    surface."""
     s = supersample
     b, sample_height, sample_width = face_map.shape
     height, width = sample_height // s, sample_width // s
@@ -192,7 +198,7 @@ def shade(
             at = torch.where(closer, face[i], at)
         corners = faces[sample, at].long()  # [b, h, w, 3]
         weights, behind = _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s)
-        found = _interpolate(mesh, table, corners, sample, at, weights, behind)
+        found = _interpolate(mesh, table, corners, sample, at, weights, behind, focal)
         colour = _lit(found, light, maps)
         share = members + beyond if layer == layers - 1 else members
         some = members > 0
@@ -211,25 +217,19 @@ def shade(
 
 
 def _vertex_table(mesh: MeshBatch) -> Tensor:
-    """[b, v, 12]: place, normal, albedo, roughness, specular, occlusion."""
+    """[b, v, 12]: place, normal, albedo, roughness, specular, occlusion; [b, v, 16] with strength and place of the
+    grain."""
     normals = vertex_normals_batch(mesh.vertices, mesh.faces) if mesh.normals is None else mesh.normals
     one = torch.ones_like(mesh.vertices[..., 0])
-    return torch.cat(
-        [
-            mesh.vertices,
-            normals,
-            mesh.albedo,
-            torch.stack(
-                [
-                    0.5 * one if mesh.roughness is None else mesh.roughness,
-                    one if mesh.specular is None else mesh.specular,
-                    one if mesh.occlusion is None else mesh.occlusion,
-                ],
-                -1,
-            ),
-        ],
-        -1,
-    )
+    scalars = [
+        0.5 * one if mesh.roughness is None else mesh.roughness,
+        one if mesh.specular is None else mesh.specular,
+        one if mesh.occlusion is None else mesh.occlusion,
+    ]
+    columns = [mesh.vertices, normals, mesh.albedo, torch.stack(scalars, -1)]
+    if mesh.speckle is not None and mesh.rest is not None:
+        columns += [mesh.speckle[..., None], per_sample(mesh.rest, 2, len(mesh))]
+    return torch.cat(columns, -1)
 
 
 def _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s):
@@ -256,22 +256,28 @@ def _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s):
     return weights / weights.sum(-1, keepdim=True), behind
 
 
-def _interpolate(mesh, table, corners, sample, at, weights, behind) -> Surfaces:
+def _interpolate(mesh, table, corners, sample, at, weights, behind, focal) -> Surfaces:
     """What the surface is like at the weighted middle of its corners."""
-    rows = table[sample[..., None], corners]  # [b, h, w, 3, 12]
+    rows = table[sample[..., None], corners]  # [b, h, w, 3, 12 or 16]
     value = (rows * weights[..., None]).sum(-2)
-    point, normal, albedo, rest = value.split([3, 3, 3, 3], -1)
+    point, normal, albedo = value[..., 0:3], value[..., 3:6], value[..., 6:9]
     normal = torch.where(behind[..., None], -normal, normal)
+    edges = rows[..., 1, 0:3] - rows[..., 0, 0:3], rows[..., 2, 0:3] - rows[..., 0, 0:3]
+    tilt = torch.zeros_like(normal)
     if mesh.texture is not None:
-        albedo, normal = _textured(mesh, albedo, normal, sample, at, corners, weights, behind)
-    roughness, specular, occlusion = rest.unbind(-1)
+        factor, slope = _textured(mesh, sample, at, weights, edges)
+        albedo, tilt = albedo * factor, tilt + slope
+    if mesh.speckle is not None:
+        factor, slope = _grained(rows, value, edges, focal)
+        albedo, tilt = albedo * factor, tilt + slope
+    normal = torch.where(behind[..., None], normal + tilt, normal - tilt)  # a bump outside is a dent inside
     return Surfaces(
         point,
         _unit(normal),
         albedo.clamp(min=0),
-        roughness.clamp(min=0.05),
-        specular.clamp(min=0),
-        occlusion.clamp(0, 1),
+        value[..., 9].clamp(min=0.05),
+        value[..., 10].clamp(min=0),
+        value[..., 11].clamp(0, 1),
     )
 
 
@@ -279,13 +285,23 @@ def _unit(vector: Tensor) -> Tensor:
     return vector * torch.rsqrt((vector * vector).sum(-1, keepdim=True) + 1e-20)
 
 
-def _textured(mesh, albedo, normal, sample, at, corners, weights, behind):
-    """The albedo times the texture, and the normal tilted by the slope of its heights."""
+def _gradient(edges: tuple[Tensor, Tensor], along_p: Tensor, along_q: Tensor) -> Tensor:
+    """The gradient in the triangle's plane of what grows by along_p and along_q [b, h, w] over its first two edges."""
+    p, q = edges
+    pp, pq, qq = ((a * b).sum(-1) for a, b in ((p, p), (p, q), (q, q)))
+    gram = pp * qq - pq * pq
+    over = torch.where(gram > 0, 1.0 / gram, 0.0)
+    s, t = (along_p * qq - along_q * pq) * over, (along_q * pp - along_p * pq) * over
+    return s[..., None] * p + t[..., None] * q
+
+
+def _textured(mesh, sample, at, weights, edges):
+    """The texture's factor on the albedo, and the slope of its heights, in the camera frame."""
     b = len(mesh)
     layers, height, width, _ = mesh.texture.shape
     uv = per_sample(mesh.uv, 3, b)[sample, at]  # [b, h, w, 3, 2]
     layer = torch.zeros_like(at) if mesh.layer is None else per_sample(mesh.layer, 1, b)[sample, at].long()
-    has = layer >= 0
+    has = (layer >= 0)[..., None]
     place = (uv * weights[..., None]).sum(-2)
     u = place[..., 0] * width - 0.5
     v = (1.0 - place[..., 1]) * height - 0.5
@@ -304,23 +320,25 @@ def _textured(mesh, albedo, normal, sample, at, corners, weights, behind):
     slope_left, slope_right = (p10 - p00)[..., 3:], (p11 - p01)[..., 3:]
     along_u = slope_above + fv * (slope_below - slope_above)
     along_v = slope_left + fu * (slope_right - slope_left)
-
     # The gradients on the surface, in texels per metre, of the texture's column and row.
-    corner = mesh.vertices[sample[..., None], corners]
-    p, q = corner[..., 1, :] - corner[..., 0, :], corner[..., 2, :] - corner[..., 0, :]
-    pp, pq, qq = (p * p).sum(-1), (p * q).sum(-1), (q * q).sum(-1)
-    gram = pp * qq - pq * pq
-    size = torch.tensor([float(width), -float(height)], device=uv.device)
-    along_p, along_q = (uv[..., 1, :] - uv[..., 0, :]) * size, (uv[..., 2, :] - uv[..., 0, :]) * size
-    over = torch.where(gram > 0, 1.0 / gram, 0.0)[..., None]
-    side_p = (along_p * qq[..., None] - along_q * pq[..., None]) * over
-    side_q = (along_q * pp[..., None] - along_p * pq[..., None]) * over
-    gradient_u = side_p[..., :1] * p + side_q[..., :1] * q
-    gradient_v = side_p[..., 1:] * p + side_q[..., 1:] * q
-    tilt = along_u * gradient_u + along_v * gradient_v
-    tilt = torch.where(behind[..., None], -tilt, tilt)  # a bump outside is a dent inside
-    keep = has[..., None]
-    return torch.where(keep, albedo * factor, albedo), torch.where(keep, normal - tilt, normal)
+    p, q = uv[..., 1, :] - uv[..., 0, :], uv[..., 2, :] - uv[..., 0, :]
+    slope = along_u * _gradient(edges, p[..., 0] * width, q[..., 0] * width)
+    slope = slope - along_v * _gradient(edges, p[..., 1] * height, q[..., 1] * height)
+    return torch.where(has, factor, 1.0), torch.where(has, slope, 0.0)
+
+
+def _grained(rows, value, edges, focal):
+    """The grain's factor on the albedo, and the slope of its heights, in the camera frame. What a pixel averages over
+    many cells is less by the square root of their number."""
+    strength = value[..., 12].clamp(0, 1)
+    noise, gradient = value_noise(torch.nan_to_num(value[..., 13:16] / CELL, posinf=0, neginf=0))
+    footprint = value[..., 2] / focal[:, None, None]
+    strength = strength * (CELL / footprint.clamp(min=CELL))
+    rest = rows[..., 13:16]
+    p, q = rest[..., 1, :] - rest[..., 0, :], rest[..., 2, :] - rest[..., 0, :]
+    scale = strength * (DEPTH / CELL)
+    slope = _gradient(edges, (gradient * p).sum(-1) * scale, (gradient * q).sum(-1) * scale)
+    return (1 + CONTRAST * strength * noise)[..., None], slope
 
 
 def _polynomial(sh: Tensor) -> list[Tensor]:
@@ -420,3 +438,36 @@ def _shadow(surface: Surfaces, towards, nl, light: LightBatch, maps: Maps | None
     bottom = lower_left + fu * (lower_right - lower_left)
     share = (top + fv * (bottom - top))[..., None]
     return torch.where(light.shadows[:, lamp][:, None, None, None], share, 1.0)
+
+
+def ambient_occlusion_batch(
+    vertices: Float32[Tensor, "b v 3"],
+    faces: Int32[Tensor, "f 3"] | Int32[Tensor, "b f 3"],
+    closed: Bool[Tensor, " f"] | Bool[Tensor, "b f"] | None,
+    directions: int,
+    size: int,
+    bias: float,
+) -> Float32[Tensor, "b v"]:
+    """`ambient_occlusion` for a batch: one set of depth maps per direction."""
+    b, v = vertices.shape[:2]
+    if vertices.device.type == "cpu":
+        check_faces(faces, v)
+    normals = vertex_normals_batch(vertices, faces)
+    each = per_sample(faces, 2, b)
+    backs = torch.zeros(each.shape[1], dtype=torch.bool, device=faces.device) if closed is None else closed
+    backs = per_sample(backs, 1, b)
+    seen, possible = torch.zeros_like(vertices[..., 0]), torch.zeros_like(vertices[..., 0])
+    spread = torch.from_numpy(spread_directions(directions).astype(np.float32)).to(vertices.device)
+    for towards in spread:
+        xs, ys, keys, _, texels = (one[:, 0] for one in lamp_views(vertices, towards.expand(b, 1, 3), size))
+        _, depth = z_buffer(*snap_batch(xs, ys, keys), each, backs, size, size)
+        nl = normals @ towards
+        counts = (nl > 0) & torch.isfinite(keys)
+        column, row = (torch.nan_to_num(one + 0.5).long().clamp(0, size - 1) for one in (xs, ys))
+        there = depth.reshape(b, -1).gather(1, row * size + column)
+        # Within one texel the surface itself may rise by the slope that the direction has to it.
+        slope = ((1 - nl * nl).clamp(min=0).sqrt() / nl).clamp(max=3.0)
+        open_ = there <= keys + bias + texels[:, None] * slope
+        possible = possible + torch.where(counts, nl, 0.0)
+        seen = seen + torch.where(counts & open_, nl, 0.0)
+    return torch.where(possible > 0, seen / possible.clamp(min=1e-6), 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
@@ -11,6 +13,9 @@ from palmar.render.light import spread_directions
 from palmar.render.mesh import _vertex_normals
 from palmar.render.rasterize import check_faces, contiguous, fill, snap
 from palmar.render.shade import _lamp_view
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @kernel()
@@ -30,6 +35,7 @@ def _add(keys, xs, ys, normals, direction, depth_map, texel, bias, seen, possibl
             seen[i] += nl
 
 
+@overload
 def ambient_occlusion(
     vertices: Float32[np.ndarray, "v 3"],
     faces: Int32[np.ndarray, "f 3"],
@@ -38,17 +44,39 @@ def ambient_occlusion(
     directions: int = 12,
     size: int = 48,
     bias: float = 0.003,
-) -> Float32[np.ndarray, " v"]:
+) -> Float32[np.ndarray, " v"]: ...
+
+
+@overload
+def ambient_occlusion(
+    vertices: Tensor,
+    faces: Tensor,
+    *,
+    closed: Tensor | None = None,
+    directions: int = 12,
+    size: int = 48,
+    bias: float = 0.003,
+) -> Tensor: ...
+
+
+def ambient_occlusion(
+    vertices: Any, faces: Any, *, closed: Any = None, directions: int = 12, size: int = 48, bias: float = 0.003
+) -> Any:
     """The share of the surroundings' light that reaches each vertex past the mesh itself: 1 in the open, 0 enclosed.
 
     Weighted by the cosine to the vertex normal. closed: as in `Mesh`. directions, size: how many depth maps of how many
     pixels; each spans the mesh, so hands that stand apart are better done one by one. bias: metres that an occluder
     must stand off. The error is about 1 / sqrt(directions) of what is hidden, smooth over the surface.
+    Tensors are a batch: vertices [b, v, 3], faces and closed for all samples or for each, and [b, v] comes back.
     """
     if directions < 1 or size < 8:
         raise PalmarError(
             f"ambient_occlusion: expected at least 1 direction and 8 pixels, got {directions} and {size}."
         )
+    if not isinstance(vertices, np.ndarray):
+        from palmar.render.deferred import ambient_occlusion_batch
+
+        return ambient_occlusion_batch(vertices, faces, closed, directions, size, bias)
     vertices, faces = contiguous(vertices, np.float32), contiguous(faces, np.int32)
     check_faces(faces, len(vertices))
     backs = np.zeros(len(faces), bool) if closed is None else contiguous(closed, bool)
