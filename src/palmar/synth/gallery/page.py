@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from palmar.media import whole_folder
 from palmar.synth.dataset import Look, Recipe, truth
 from palmar.synth.gallery import pictures
 from palmar.synth.scenes import SCENES
-from palmar.synth.sense import SENSORS, Reading, masks
+from palmar.synth.sense import Reading, masks
 from palmar.synth.world import Kind, Scene, Shot
 from palmar.view import Style
 
@@ -101,11 +102,11 @@ def _section(folder: Folder, wanted: Wanted, name: str) -> str:
             cards.append(_card(folder, wanted, name, scene, recipe, index, view))
     first = wanted.indices[0]
     command = (
-        f"palmar synth OUT --kind scenes --scene {name} --seed {wanted.seed} --first {first} "
+        f"palmar synth OUT --kind scenes --scene {shlex.quote(name)} --seed {wanted.seed} --first {first} "
         f"--count {len(wanted.indices)}"
     )
     said = (sys.modules[SCENES[name].__module__].__doc__ or "").strip().split("\n\n")[0]
-    return f"""<section id="{escape(name)}">
+    return f"""<section id="{_slug(name)}">
 <h2>{escape(_words(name))}</h2>
 <p class="lead">{_prose(said)}</p>
 <div class="cards">{"".join(cards)}</div>
@@ -124,10 +125,10 @@ def _card(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recip
     times = [scene.seconds * k / wanted.frames for k in range(wanted.frames)] if scene.seconds > 0 else [0.0]
     strip, drawn = [], []
     for shot, look in _looks(scene, recipe, index, times, view):
-        strip.append(look("rgb")["rgb"])
+        strip.append(look("clean")["clean"])
         drawn.append(_svg_frame(shot, len(drawn) * shot.camera.width))
     height, width = strip[0].shape[:2]
-    stem = f"{name}-{index}-{view}"
+    stem = f"{_slug(name)}-{index}-{view}"
     picture = folder.picture(stem, np.concatenate(strip, 1))
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-0.5 -0.5 {len(strip) * width} {height}" fill="none" '
@@ -141,7 +142,8 @@ def _card(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recip
     )
     label = escape(f"{_words(name)}, seed {wanted.seed}, index {index}")
     return (
-        f'<figure><div class="strip" role="img" aria-label="{label}" style="{_strip(strip, scene.seconds)}">'
+        f'<figure style="--r:{width / height:.3f}">'
+        f'<div class="strip" role="img" aria-label="{label}" style="{_strip(strip, scene.seconds)}">'
         f'<i style="background-image:url({picture})"></i>'
         f'<i class="truth" style="background-image:url({over})"></i></div>'
         f"<figcaption>{about}{said}</figcaption></figure>"
@@ -185,7 +187,10 @@ def _svg_text(text: str, x: float, y: float, unit: float, colour: str) -> str:
 
 
 def _svg_hand(hand: Mapping[str, Any], unit: float) -> str:
-    """Skeleton, fingers in colour, hidden joints hollow, and the side beside the wrist."""
+    """Skeleton, fingers in colour, hidden joints hollow, and the side beside the wrist. Small hands get thin lines."""
+    known = np.array([point for point in hand["keypoints"] if point is not None], np.float64).reshape(-1, 2)
+    size = float(np.ptp(known, axis=0).max()) if len(known) else 0.0
+    line, unit = unit, unit * float(np.clip(size / (80 * unit), 0.4, 1.3))
     at = [None if point is None else np.asarray(point, float).clip(-9999, 9999) for point in hand["keypoints"]]
     seen = np.asarray(hand["seen"]) == masks.Seen.VISIBLE
     paths: dict[int, str] = {}
@@ -210,7 +215,7 @@ def _svg_hand(hand: Mapping[str, Any], unit: float) -> str:
     lines += f'<path d="{hidden}" stroke="#111" stroke-width="{2.6 * unit:.1f}"/>'
     side = ""
     if at[0] is not None:
-        side = _svg_text("R" if hand["side"] else "L", at[0][0] + 4 * unit, at[0][1] + 8 * unit, unit, "#fff")
+        side = _svg_text("R" if hand["side"] else "L", at[0][0] + 3 * line, at[0][1] + 9 * line, line, "#fff")
     return under + lines + side
 
 
@@ -218,10 +223,10 @@ def _svg_hand(hand: Mapping[str, Any], unit: float) -> str:
 
 
 def _tiles(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recipe, index: int) -> str:
-    """Every array of every sensor, of the middle of the scene, by its first camera."""
-    time = 0.45 * scene.seconds
+    """Every array of every sensor, of a moment of the scene, by its first camera."""
+    time = _telling(scene)
     (shot, look) = next(iter(_looks(scene, recipe, index, [time], 0)))
-    plain = look("clean")["clean"] if "clean" in SENSORS else look("rgb")["rgb"]
+    plain = look("clean")["clean"]
     out = []
     for sensor in wanted.sensors:
         for title, image, about in _views_of(sensor, look(sensor), shot, plain):
@@ -232,7 +237,7 @@ def _tiles(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Reci
             if image.shape[1] * TILE >= 64 and image.shape[:2] == plain.shape[:2]:
                 size = (round(image.shape[1] * TILE), round(image.shape[0] * TILE))
                 small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if _flat(image) else cv2.INTER_AREA)
-            source = folder.picture(f"{name}-{index}-{title}", small, flat=_flat(image))
+            source = folder.picture(f"{_slug(name)}-{index}-{title}", small, flat=_flat(image))
             height, width = small.shape[:2]
             out.append(
                 f'<figure><img src="{source}" width="{width}" height="{height}" loading="lazy" '
@@ -241,13 +246,25 @@ def _tiles(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Reci
     heat = _contact(shot, plain)
     if heat is not None:
         size = (round(heat.shape[1] * TILE), round(heat.shape[0] * TILE))
-        source = folder.picture(f"{name}-{index}-contact-heat", cv2.resize(heat, size, interpolation=cv2.INTER_AREA))
+        source = folder.picture(
+            f"{_slug(name)}-{index}-contact-heat", cv2.resize(heat, size, interpolation=cv2.INTER_AREA)
+        )
         about = "where a hand touches something"
         out.append(
             f'<figure><img src="{source}" width="{size[0]}" height="{size[1]}" loading="lazy" alt="contact">'
             f"<figcaption>{_caption('contact', about)}</figcaption></figure>"
         )
     return "".join(out)
+
+
+def _telling(scene: Scene) -> float:
+    """The moment with most contact, or one near the middle."""
+    times = [scene.seconds * k / 16 for k in (7, 5, 9, 11, 3, 13)] if scene.seconds > 0 else [0.0]
+    touched = [
+        sum(0.0 if hand.contact is None else float(hand.contact.sum()) for hand in scene.at(time).hands)
+        for time in times
+    ]
+    return times[int(np.argmax(touched))]
 
 
 def _flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:
@@ -281,13 +298,13 @@ def _views_of(
                 yield title, _traces(array), f"{array.shape[0]} x {array.shape[1]} {array.dtype}"
             continue
         image, about = _picture(title, array)
-        if image is not None:
+        if image is not None and (image != np.array(pictures.EMPTY, np.uint8)).any():
             yield title, image, about
 
 
 def _picture(title: str, array: np.ndarray) -> tuple[UInt8[np.ndarray, "h w 3"] | None, str]:
     if title in ("rgb", "clean"):
-        return array, "a camera's faults" if title == "rgb" else "none"
+        return array, "with a cheap camera's faults" if title == "rgb" else "without faults"
     if title == "normals":
         return pictures.normals(array.astype(np.float64)), "right red, up green, near blue"
     if title in ("flow_forward", "flow_backward"):
@@ -356,6 +373,11 @@ def _contact(shot: Shot, plain: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray,
 # HTML -----------------------------------------------------------------------------------------------------------------
 
 
+def _slug(name: str) -> str:
+    """For addresses."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
@@ -392,7 +414,8 @@ section{padding:44px 0 30px;border-bottom:1px solid var(--line)}
 figure{margin:0}
 figcaption{font-size:.8rem;line-height:1.4;padding:7px 2px 0;font-variant-numeric:tabular-nums}
 .said{margin:.1rem 0 0;color:var(--ink)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:18px;align-items:start}
+.cards{display:flex;flex-wrap:wrap;gap:20px 16px;align-items:flex-start}
+.cards figure{flex:var(--r) 1 calc(var(--r)*235px);max-width:calc(var(--r)*330px)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(168px,1fr));gap:16px 14px;align-items:start}
 .tiles img{width:100%;height:auto;display:block;border-radius:5px}
 .tiles b{font-weight:600;color:var(--ink)}
@@ -419,7 +442,7 @@ footer{padding:26px 28px 70px;color:var(--dim);font-size:.85rem}
 
 
 def _html(wanted: Wanted, sections: Sequence[str], wheel: str) -> str:
-    links = "".join(f'<a href="#{escape(name)}">{escape(_words(name))}</a>' for name in wanted.scenes)
+    links = "".join(f'<a href="#{_slug(name)}">{escape(_words(name))}</a>' for name in wanted.scenes)
     fingers = "".join(
         f'<span><i style="background:{colour}"></i>{name}</span>'
         for name, colour in zip(("thumb", "index", "middle", "ring", "little"), COLOURS[1:], strict=True)
