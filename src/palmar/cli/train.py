@@ -46,6 +46,9 @@ class Train:
     """Part of each batch that comes from them."""
     workers: int = 0
     """Processes that make samples; 0: the training process itself."""
+    samples: Literal["host", "device"] | None = None
+    """Where the landmarker's drawn samples are made: by the processor's cores, or in batches where the network is
+    trained. By default on the device where that is a GPU and no workers are asked for."""
     threads: int | None = None
     """Of the training process, on a CPU. A run repeats bit by bit only with the same number."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -73,7 +76,7 @@ class Train:
         start, recipe = RUNS[self.network]
         changes = {"rate": self.rate, "decay": self.decay, "precision": self.precision}
         recipe = with_steps(replace(recipe, **{k: v for k, v in changes.items() if v is not None}), self.steps)
-        data = Data(photographs=self.photographs, scenes=self.scenes)
+        data = Data(photographs=self.photographs, scenes=self.scenes, samples=self.source())
         for name in ("share", "scene_share"):
             part = getattr(self, name)
             if part is None:
@@ -99,6 +102,15 @@ class Train:
             note(f"{folder}: step {found.step} of {recipe.steps}; the same command goes on")
         return 0
 
+    def source(self) -> Literal["host", "device"]:
+        """Where drawn samples are made."""
+        if self.samples is not None:
+            return self.samples
+        import torch
+
+        gpu = self.device == "cuda" or (self.device == "auto" and torch.cuda.is_available())
+        return "device" if gpu and self.workers == 0 and self.network == "landmarker" else "host"
+
 
 def claim(folder: Path, data: Data) -> None:
     """Writes what the run sees into a new run; in an old one, refuses other data.
@@ -119,6 +131,8 @@ def claim(folder: Path, data: Data) -> None:
         raise PalmarError(f"{folder}: cannot keep a run here ({err.strerror or err}).") from err
     except ValueError as err:
         raise PalmarError(f"{file}: not readable as JSON ({err}); use a new run folder.") from err
+    kinds = {"samples": "host"}  # what runs of earlier versions do not say
+    theirs, mine = kinds | theirs, kinds | mine
     changed = [
         f"{name} {theirs.get(name)!r} there, {mine[name]!r} here" for name in mine if theirs.get(name) != mine[name]
     ]
@@ -138,6 +152,7 @@ def described(data: Data) -> dict[str, Any]:
         "share": data.share if data.photographs else 0.0,
         "scenes": [read_name(folder) for folder in data.scenes],
         "scene_share": data.scene_share if data.scenes else 0.0,
+        "samples": data.samples,
     }
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from palmar.errors import PalmarError
 from palmar.nn.detector import Detector
 from palmar.nn.landmarker import Landmarker
 from palmar.synth.background import Backgrounds
+from palmar.synth.device import World, crops_of, world
 from palmar.synth.sample import CropSample, FrameSample, crop_sample, frame_sample
 from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
@@ -43,6 +46,9 @@ class Data:
     """Part of each batch that comes from them, where there are any."""
     strength: float = 0.7
     """Of the sensor's randomisation at the end of its ramp; 1 needs longer runs than a CPU affords."""
+    samples: Literal["host", "device"] = "host"
+    """Where those that are drawn are made. The landmarker's alone can be made on the device; they are other samples
+    than the host's, with the same distribution."""
 
 
 LANDMARKER = Recipe("landmarker", seed=1, batch=64, steps=60_000, rate=1e-3, warmup=300)
@@ -81,16 +87,81 @@ class LandmarkerBatches(Batches):
             else crop_sample(self.data.seed, index, strength)
             for album, index in self.places(number)
         ]
-        stack = lambda name: np.stack([getattr(s, name) for s in samples]).astype(np.float32)  # noqa: E731
         return {
-            "image": np.stack([s.image for s in samples]),
-            **{
-                name: stack(name)
-                for name in ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")
-            },
+            **_stacked(samples),
             "has3d": np.array([album is None for album, _ in self.places(number)], np.float32),
             "weight": np.ones(len(samples), np.float32),
         }
+
+
+STAIR = 16
+"""Batches over which the strength of device samples stays the same, so that they can be made together."""
+TOGETHER = 1024
+"""Samples that a GPU makes at a time: enough to keep it busy, while few enough to fit."""
+
+
+class DeviceLandmarkerBatches(LandmarkerBatches):
+    """Batches whose drawn samples are made on the device, and whose tensors lie there.
+
+    What is cut from photographs and scenes is made on the host by threads, some batches ahead. On a GPU the drawn
+    samples of several batches are made at a time; which batches those are depends on nothing but their numbers.
+    stride: how far apart the numbers of this process are.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: Data, device: str, *, home: World | None = None, threads: int = 1, stride: int = 1
+    ) -> None:
+        super().__init__(recipe, data)
+        self.home = world(device) if home is None else home
+        self.stride = stride
+        self.cut = sum(album is not None for album, _ in self.places(0))
+        self.together = 1 if self.home.device.type == "cpu" else max(1, min(STAIR, TOGETHER // recipe.batch))
+        self.made: tuple[int, dict[str, Tensor]] | None = None
+        self.threads = ThreadPoolExecutor(max(threads, 1)) if self.cut else None
+        self.ahead: dict[int, Future[dict[str, Tensor]]] = {}
+
+    def __call__(self, number: int) -> dict[str, Tensor]:
+        drawn = self.drawn(number) if self.cut < self.recipe.batch else {}
+        if self.threads is None:
+            return drawn
+        for later in range(number, number + 3 * self.stride, self.stride):
+            if later not in self.ahead:
+                self.ahead[later] = self.threads.submit(self.from_albums, later)
+        cut = {
+            name: value.to(self.home.device, non_blocking=True)
+            for name, value in self.ahead.pop(number).result().items()
+        }
+        return {name: torch.cat([value, drawn[name]]) if drawn else value for name, value in cut.items()}
+
+    def from_albums(self, number: int) -> dict[str, Tensor]:
+        """The first samples of a batch, on the host."""
+        strength = self.data.strength * self.recipe.strength(number)
+        places = [(album, index) for album, index in self.places(number) if album]
+        samples = [photo_crop(album, self.data.seed, index, strength) for album, index in places]
+        arrays = _stacked(samples) | {"has3d": np.zeros(self.cut, np.float32), "weight": np.ones(self.cut, np.float32)}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return {n: t.pin_memory() for n, t in tensors.items()} if self.home.device.type == "cuda" else tensors
+
+    def drawn(self, number: int) -> dict[str, Tensor]:
+        """The other samples of a batch, from the group it is made with."""
+        batch = self.recipe.batch
+        rank, step = number % self.stride, number // self.stride
+        first = step // self.together * self.together
+        if self.made is None or self.made[0] != first:
+            strength = self.data.strength * self.recipe.strength(step // STAIR * STAIR * self.stride)
+            run = torch.arange(self.together, device=self.home.device)
+            places = torch.arange(self.cut, batch, device=self.home.device)
+            index = ((first + run) * self.stride + rank)[:, None] * batch + places
+            self.made = first, crops_of(self.home, self.data.seed, index.reshape(-1), strength)
+        size = batch - self.cut
+        rows = slice((step - first) * size, (step - first + 1) * size)
+        return {name: values[rows] for name, values in self.made[1].items()}
+
+
+def _stacked(samples: list[CropSample]) -> dict[str, np.ndarray]:
+    stack = lambda name: np.stack([getattr(s, name) for s in samples]).astype(np.float32)  # noqa: E731
+    names = ("keypoints", "visible", "presence", "side", "rotations", "shape", "joints")
+    return {"image": np.stack([s.image for s in samples]), **{name: stack(name) for name in names}}
 
 
 class DetectorBatches(Batches):
@@ -147,15 +218,31 @@ def run_landmarker(
     start: weights to begin from, an ONNX file or another run's folder. Other options are those of
     `palmar.train.loop.train`.
     """
-    batches = LandmarkerBatches(recipe, data)
+    batches = landmarker_batches(recipe, data, options)
     recipe, build = begun(run, recipe, Landmarker, batches, start)
     return train(build, LandmarkerLoss(), batches, recipe, run, **options)
+
+
+def landmarker_batches(recipe: Recipe, data: Data, options: dict[str, Any]) -> LandmarkerBatches:
+    """The batches of a run with these options of `palmar.train.loop.train`. With device samples its workers are the
+    threads that cut crops from albums, and are taken out of the options."""
+    if data.samples == "host":
+        return LandmarkerBatches(recipe, data)
+    device = options.get("device", "auto")
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    else:
+        device = "cpu"
+    stride = int(os.environ.get("WORLD_SIZE", "1"))
+    return DeviceLandmarkerBatches(recipe, data, device, threads=options.pop("workers", 1), stride=stride)
 
 
 def run_detector(
     run: Path, data: Data, recipe: Recipe = DETECTOR, *, start: Path | None = None, **options: Any
 ) -> Outcome:
     """Train the detector in the folder `run`, or go on where it stands. Options are those of `run_landmarker`."""
+    if data.samples == "device":
+        raise PalmarError("the detector's samples are made on the host only; use --samples host, with --workers.")
     batches = DetectorBatches(recipe, data)
     recipe, build = begun(run, recipe, Detector, batches, start)
     return train(build, DetectorLoss(), batches, recipe, run, **options)
@@ -179,8 +266,8 @@ def begun(
     keep_lineage(run, start)
 
     def build() -> nn.Module:
-        images = np.concatenate([batches(recipe.steps - 1 - n)["image"] for n in range(CALIBRATION)])
-        return start_from(network(), start, torch.from_numpy(images))
+        images = [torch.as_tensor(batches(recipe.steps - 1 - n)["image"]).cpu() for n in range(CALIBRATION)]
+        return start_from(network(), start, torch.cat(images))
 
     return replace(recipe, start=digest, ease=1.0), build  # finished weights need no easing in
 

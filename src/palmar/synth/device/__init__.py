@@ -11,7 +11,7 @@ from palmar.errors import need
 
 need("torch", extra="torch")
 
-from palmar.synth.device.crops import device_crops  # noqa: E402  (after the check above, so that PyTorch is named)
+from palmar.synth.device.crops import crops_of, device_crops  # noqa: E402  (after the check above, so that PyTorch is named)
 from palmar.synth.device.world import SMALL, Size, World, world  # noqa: E402
 
-__all__ = ["SMALL", "Size", "World", "device_crops", "world"]
+__all__ = ["SMALL", "Size", "World", "crops_of", "device_crops", "world"]

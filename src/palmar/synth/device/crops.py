@@ -33,7 +33,6 @@ def project(points: Float[Tensor, "b n 3"], matrix: Float[Tensor, "b 3 3"]) -> F
     return p[..., :2] / p[..., 2:].clamp(min=1e-6)
 
 
-@torch.no_grad()
 def device_crops(
     seed: int,
     first: int,
@@ -57,7 +56,15 @@ def device_crops(
     if not 0 <= strength < float("inf"):
         raise PalmarError(f"device_crops: strength must be 0 or more, got {strength}.")
     home = world(str(device)) if of is None else of
-    index = torch.arange(first, first + count, device=home.device)
+    return crops_of(home, seed, torch.arange(first, first + count, device=home.device), strength, size=size)
+
+
+@torch.no_grad()
+def crops_of(
+    home: World, seed: int, index: Int64[Tensor, " b"], strength: float, *, size: int = CROP_SIZE
+) -> dict[str, Tensor]:
+    """The samples of any indices, which lie on the world's device; see `device_crops`. Asks nothing of the device, so
+    that the caller runs ahead of it."""
     draw = Draws(seed, index, SCENE, 160)
     empty = draw.chance(0.05)
     scene = sample_scenes(home, draw, body_draws(seed, index), size)
