@@ -213,7 +213,7 @@ def _start(
     for _ in range(LOOKS):
         angles, hand_from_grip = (_wrapped if kind.wraps else _between)(rng, feel, kind, grip)
         thing_from_hand = thing_from_grip @ np.linalg.inv(hand_from_grip)
-        before = _opened(angles, kind)
+        before = opened(angles, kind)
         turn, place = thing_from_hand[:3, :3], thing_from_hand[:3, 3]
         depth = -float(_distance(feel, before, turn, place, solid).min())
         if depth < least:
@@ -406,7 +406,7 @@ def _closed(
     fixed = low, high, _BEND
     if kind.wraps:
         # First the palm with open fingers, then the fingers around it.
-        goal, angles = angles, _opened(angles, kind)
+        goal, angles = angles, opened(angles, kind)
         palm = [feel.patch[name] for name in kind.ones]
         only = np.concatenate(palm), np.cumsum([0, *map(len, palm)]), np.full(len(palm), 0.6)
         angles, turn, place, _ = fit(
@@ -414,7 +414,7 @@ def _closed(
         )
         angles = close(angles, limits.clip(goal * _TIGHTER), 0.0008, turn, place, skin, capsules, solid)
     else:
-        goal, angles = limits.clip(angles - 0.5 * (kind.start[1] - kind.start[0])), _opened(angles, kind)
+        goal, angles = limits.clip(angles - 0.5 * (kind.start[1] - kind.start[0])), opened(angles, kind)
         angles = close(angles, goal, 0.0008, turn, place, skin, capsules, solid)
     for push, apart, rounds in ((1.5, 2.0, 25), (5.0, 6.0, 12)):
         angles, turn, place, _ = fit(
@@ -434,7 +434,7 @@ def _closed(
     return angles, out, distance, touching
 
 
-def _opened(angles: np.ndarray, kind: GraspKind) -> np.ndarray:
+def opened(angles: Float[np.ndarray, "5 3 3"], kind: GraspKind) -> Float[np.ndarray, "5 3 3"]:
     """The posture before fingers close: around a thing in the palm a third of their flexion, the thumb as for something
     large; between fingers a step on the way from closed to open."""
     if not kind.wraps:
