@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from palmar.bench import real
 from palmar.bench.mediapipe_peer import Found, Peer
+from palmar.bench.slices import ORDER
 from palmar.errors import PalmarError
 from palmar.hand.box import hand_box
 from palmar.media import write_image, write_video
@@ -177,21 +179,30 @@ def test_measure_and_render(folder, oracle, fake_mediapipe) -> None:
     assert video["agreement"]["hands"] == 11
     assert video["agreement"]["joints_mm"]["aligned"] == pytest.approx(0, abs=0.1)
     assert result["palmar"]["jitter"]["smooth"]["pixels"] < 0.01
-    times = result["palmar"]["milliseconds"]
-    assert times["frames"] == 12
-    assert times["loop"]["p95"] >= times["loop"]["p50"] > 0
-    assert times["times_as_fast"] > 0
+    for times in result["palmar"]["speed"].values():
+        assert times["frames"] == 12
+        assert times["loop"]["p95"] >= times["loop"]["p50"] > 0
+        assert times["frames_per_second"] == pytest.approx(1000 / times["loop"]["mean"])
+        assert times["times_as_fast_as_full"] > 0
+        assert times["times_as_fast_as_lite"] > 0
     theirs = result["mediapipe"]
     assert theirs["webcam"]["boxes"]["hands"] == 1
     assert theirs["video"]["one"]["right_side_percent"] == 100
-    assert theirs["milliseconds"]["frames"] == 12
+    assert theirs["speed"]["at most one hand"]["frames"] == 12
+    assert theirs["speed"]["at most two"]["lite_loop"]["p50"] > 0
+    slices = webcam["slices"]
+    assert {kind: sum(row["n"] for row in rows.values()) for kind, rows in slices.items()} == dict.fromkeys(ORDER, 1)
+    assert slices["side"] == {"right": {"n": 1}}  # one hand: too few to say anything
+    assert video["slices"]["hands in the picture"]["1"]["auc"] == pytest.approx(1, abs=0.01)
+    assert webcam["all_hands"]["recall"] == 1
+    assert set(result["seconds"]) == set(real.PARTS) - {"digits"}
     assert result["mediapipe_version"] == "0.0-fake"
     assert [text.split(":")[0] for text in result["left_out"]] == ["digits"]
     table = real.render(result)
     assert "1 by construction" in table
     assert "MediaPipe 0.0-fake" in table
     assert "digits: no digits/labels.json" in table
-    assert all(word in table for word in ("ap50", "auc@0.3", "with hand percent", "loop, p95"))
+    assert all(word in table for word in ("ap50", "auc@0.3", "with hand percent", "loop, p95", "too few"))
 
 
 def test_limit_and_no_peer(folder, oracle) -> None:
@@ -200,6 +211,46 @@ def test_limit_and_no_peer(folder, oracle) -> None:
     assert result["palmar"]["video"]["one"]["frames"] == 5
     assert "by construction" not in real.render(result)
     assert "MediaPipe 0" not in real.render(result)
+
+
+def test_only_what_is_asked(folder, oracle) -> None:
+    result = real.measure(folder, networks=oracle, only=["webcam"])
+    assert set(result["palmar"]) == set(result["seconds"]) == {"webcam"}
+    assert result["left_out"] == []
+    with pytest.raises(PalmarError, match="webcams"):
+        real.measure(folder, networks=oracle, only=["webcams"])
+    with pytest.raises(PalmarError, match="nothing is asked"):
+        real.measure(folder, networks=oracle, only=[])
+
+
+class Shifted(Oracle):
+    """The same, each landmark a fixed share of the crop aside, some hands overlooked."""
+
+    def landmarks(self, image, crops):
+        seen = super().landmarks(image, crops)
+        return replace(seen, keypoints=seen.keypoints + np.float32(3))
+
+
+def test_compare(folder, oracle) -> None:
+    result = real.compare(folder, oracle, Shifted(oracle.world))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    row = result["difference"]["video one"]
+    assert (row["hands"], row["units"]) == (11, 1)
+    assert row["auc"]["difference"] > 0.02
+    assert row["auc"]["low"] == row["auc"]["high"] == pytest.approx(row["auc"]["difference"])
+    assert row["recall"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    table = real.render_comparison(result)
+    assert "video one: 11 hands, 1 units drawn" in table
+    assert "AP50" in table
+
+
+def test_two_cores(monkeypatch) -> None:
+    at = [{0, 1, 5, 6}]
+    monkeypatch.setattr(real.os, "sched_getaffinity", lambda _: at[-1], raising=False)
+    monkeypatch.setattr(real.os, "sched_setaffinity", lambda _, cores: at.append(set(cores)), raising=False)
+    with real._two_cores():
+        assert at[-1] == {5, 6}
+    assert at[-1] == {0, 1, 5, 6}
 
 
 def test_nothing_to_measure(tmp_path, oracle) -> None:

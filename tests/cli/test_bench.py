@@ -25,7 +25,32 @@ def test_the_command(palmar, tmp_path, monkeypatch):
     heard = palmar("bench", "real", tmp_path, "--json", tmp_path / "x.json", "--limit", 5, "--split", "adapt")
     assert (heard.code, heard.out, heard.err) == (0, "a table of 42\n", "")
     assert json.loads((tmp_path / "x.json").read_text()) == {"answer": 42}
-    assert asked == {"folder": Path(tmp_path), "mediapipe": None, "limit": 5, "split": "adapt"}
+    rest = {"mediapipe": None, "networks": None, "only": real.PARTS}
+    assert asked == {"folder": Path(tmp_path), "limit": 5, "split": "adapt", **rest}
+    assert palmar("bench", "real", tmp_path, "--only", "video, speed").code == 0
+    assert asked["only"] == ("video", "speed")
+
+
+def test_comparison(palmar, tmp_path, monkeypatch):
+    def compare(folder, a, b, **options):
+        asked.update(folder=folder, a=a, b=b, **options)
+        return {"answer": 3}
+
+    asked = {}
+    monkeypatch.setattr(real, "compare", compare)
+    monkeypatch.setattr(real, "render_comparison", lambda found: f"gains {found['answer']}")
+    monkeypatch.setattr("palmar.tracking.OnnxNetworks", lambda folder=None, *, threads: (folder, threads))
+    heard = palmar("bench", "real", tmp_path, "--weights", "new", "--against", "old", "--json", tmp_path / "x.json")
+    assert (heard.code, heard.out, heard.err) == (0, "gains 3\n", "")
+    assert asked == {
+        "folder": tmp_path,
+        "a": (Path("new"), 2),
+        "b": (Path("old"), 2),
+        "limit": None,
+        "split": "evaluate",
+        "only": real.SETS,
+    }
+    assert json.loads((tmp_path / "x.json").read_text()) == {"answer": 3}
 
 
 def test_the_judge(palmar, tmp_path, monkeypatch):
@@ -66,7 +91,8 @@ def test_the_judge(palmar, tmp_path, monkeypatch):
     "words",
     [[], [".", "--mediapipe", sys.executable], ["--mediapipe", sys.executable, "--count", "3"],
      ["--mediapipe", sys.executable, "--seed", "-1"], ["--mediapipe", sys.executable, "--sheet", "x.gif"],
-     ["--mediapipe", sys.executable, "--sheet", "nowhere/x.png"]],
+     ["--mediapipe", sys.executable, "--sheet", "nowhere/x.png"], ["--mediapipe", sys.executable, "--only", "video"],
+     ["--mediapipe", sys.executable, "--limit", "3"]],
     ids=lambda words: " ".join(words[-2:]),
 )  # fmt: skip
 def test_bad_options_of_the_judge(palmar, listed, tmp_path, monkeypatch, words):
@@ -80,7 +106,8 @@ def test_bad_options_of_the_judge(palmar, listed, tmp_path, monkeypatch, words):
 @pytest.mark.parametrize(
     "words",
     [[], ["nowhere"], [".", "--limit", "0"], [".", "--mediapipe", "nowhere"], [".", "--json", "nowhere/x.json"],
-     [".", "--split", "all"],
+     [".", "--split", "all"], [".", "--only", "webcams"], [".", "--only", ""], [".", "--weights", "nowhere"],
+     [".", "--against", "nowhere"], [".", "--against", ".", "--mediapipe", sys.executable],
      ["."], [".", "--json", "."]],
     ids=" ".join,
 )  # fmt: skip

@@ -38,7 +38,7 @@ class Found:
 
 
 class Peer:
-    """A process with MediaPipe (solutions.hands, two hands at most) that takes frames and answers hands.
+    """A process with MediaPipe (solutions.hands) that takes frames and answers hands.
 
     python: the interpreter of its environment. A context manager; the process and its files end with it.
     Raises PalmarError where the process does not start or dies, with the last it said.
@@ -86,12 +86,18 @@ class Peer:
         self._folder.cleanup()
 
     def __call__(
-        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, static: bool, fresh: bool = False, lite: bool = False
+        self,
+        images: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+        *,
+        static: bool,
+        fresh: bool = False,
+        lite: bool = False,
+        most: int = 2,
     ) -> tuple[list[Found], Float[np.ndarray, " t"]]:
         """The hands of each picture, and the milliseconds each took.
 
         static: unrelated pictures, else the next frames of a video; fresh: the first frames of another video. lite: by
-        the lite model, not the full one; each follows its own videos.
+        the lite model, not the full one. most: hands looked for. Each kind of question follows its own videos.
         """
         frames = []
         for i, image in enumerate(images):
@@ -104,6 +110,7 @@ class Peer:
                 "static": static,
                 "fresh": fresh,
                 "complexity": 0 if lite else 1,
+                "most": most,
                 "frames": [str(path) for path in frames],
                 "out": str(out),
             }

@@ -1,10 +1,10 @@
 """Run by the Python of another environment, one that has MediaPipe 0.10.21: nothing of palmar is imported here.
 
 Reads one JSON object a line from standard input, {"static": bool, "fresh": bool, "complexity": 0 for the lite model or
-1 for the full one, "frames": [paths of .npy, each uint8 RGB [t, h, w, 3]], "out": path of an .npz}, and answers one
-line for each, {"done": path}, once the file is written. The .npz holds one row per hand: frame (counted over all the
-files), keypoints px, joints m, side (0 left, 1 right: the person's own), score; and ms for every frame. "fresh" forgets
-the frames before; otherwise a video goes on from the last request of its model.
+1 for the full one, "most": hands looked for, "frames": [paths of .npy, each uint8 RGB [t, h, w, 3]], "out": path of an
+.npz}, and answers one line for each, {"done": path}, once the file is written. The .npz holds one row per hand: frame
+(counted over all the files), keypoints px, joints m, side (0 left, 1 right: the person's own), score; and ms for every
+frame. "fresh" forgets the frames before; otherwise a video goes on from the last request of its kind.
 """
 
 import json
@@ -24,12 +24,12 @@ def main() -> None:
     answer.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        kind = request["static"], request["complexity"]
+        kind = request["static"], request["complexity"], request["most"]
         if request["fresh"] and kind in opened:
             opened.pop(kind).close()
         if kind not in opened:
             opened[kind] = mediapipe.solutions.hands.Hands(
-                static_image_mode=kind[0], model_complexity=kind[1], max_num_hands=2
+                static_image_mode=kind[0], model_complexity=kind[1], max_num_hands=kind[2]
             )
         hands = opened[kind]
         rows = {"frame": [], "keypoints": [], "joints": [], "side": [], "score": []}

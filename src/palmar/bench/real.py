@@ -1,4 +1,5 @@
-"""The tracker measured on a folder of real recordings, beside MediaPipe where it is given: `measure`, `render`.
+"""The tracker measured on a folder of real recordings, beside MediaPipe where it is given: `measure`, `render`; and
+two trackers against each other on the same hands: `compare`, `render_comparison`.
 
 The folder holds, each if it likes, `webcam/` and `digits/` (see `palmar.data.photographs`) and `video/NAME.mp4` with
 `NAME.mediapipe.npz` beside it (keypoints [t, 21, 2] px, joints [t, 21, 3] m, side [t]: 0, 1, or -1 where no hand is).
@@ -14,7 +15,8 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,21 @@ from scipy.optimize import linear_sum_assignment
 
 from palmar import metrics
 from palmar.bench.mediapipe_peer import Found, Peer
+from palmar.bench.slices import (
+    AUC_TO,
+    HEADING,
+    NOTES,
+    Rows,
+    by_slice,
+    describe,
+    figures,
+    hand_size,
+    lines,
+    paired_bootstrap,
+    worst,
+)
 from palmar.data.photographs import Photograph, read_photographs
-from palmar.errors import PalmarError
+from palmar.errors import PalmarError, one_of
 from palmar.hand.box import hand_box
 from palmar.hand.joints import BONES
 from palmar.media import ArrayFrames, read
@@ -35,8 +50,10 @@ from palmar.tracking.detector import Detections
 from palmar.tracking.tracker import hands_of
 from palmar.types import Clip, Frame, Frames, Hands
 
+SETS = ("webcam", "digits", "video")
+PARTS = (*SETS, "jitter", "speed", "truth")
+"""What can be measured, each alone if wanted."""
 PCK_AT = (0.05, 0.1, 0.2)
-AUC_TO = 0.3
 SAME_HAND = 0.5
 """Keypoints farther apart than this on average, in hand sizes, are of two hands."""
 AP_FROM = 0.05
@@ -51,6 +68,25 @@ GROUPS: Mapping[str, tuple[int, ...]] = {
 """The thumb's CMC, MCP and IP count as MCP, PIP and DIP."""
 STILL_FRAMES, STILL_SIGMA, STILL_SETTLED, SEED = 60, 3.0, 10, 7
 TIMED_FRAMES, TIMED_SIZE, CHUNK, WARM = 300, (640, 480), 30, 10
+STRETCH = 30
+"""Frames of a video that are drawn together where two trackers are compared."""
+
+
+@dataclass
+class _Measured:
+    """What is gathered on the way, ours and the peer's, and the rows of the sets by their names."""
+
+    ours: dict[str, Any] = field(default_factory=dict)
+    theirs: dict[str, Any] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def clocked(self, part: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - begin
 
 
 def measure(
@@ -60,65 +96,137 @@ def measure(
     limit: int | None = None,
     split: str = "evaluate",
     networks: Networks | None = None,
+    only: Sequence[str] = PARTS,
 ) -> dict[str, Any]:
     """All figures of a folder, JSON values only; None where a figure has nothing to be taken from.
 
     mediapipe: the Python of an environment with MediaPipe 0.10.21, which then gets the same frames. limit: at most so
     many pictures of each set and frames of each video. split: of the labelled photographs. networks: others than the
-    package's; those run with two threads.
+    package's; those run with two threads. only: some of `PARTS`. Where speed is among them the process, and what it
+    starts, keeps to two cores.
     Raises PalmarError where the folder holds nothing to measure on, and where MediaPipe does not run.
     """
+    return _measure(folder, mediapipe, limit, split, networks, only)[0]
+
+
+def _measure(
+    folder: Path,
+    mediapipe: Path | None,
+    limit: int | None,
+    split: str,
+    networks: Networks | None,
+    only: Sequence[str],
+) -> tuple[dict[str, Any], _Measured]:
     folder = Path(folder)
     if limit is not None and limit < 1:
         raise PalmarError(f"limit: expected a whole number above 0, got {limit!r}.")
-    videos = sorted((folder / "video").glob("*.mp4"))
-    sets = {name: folder / name for name in ("webcam", "digits") if (folder / name / "labels.json").is_file()}
-    left_out = [f"{name}: no {name}/labels.json" for name in ("webcam", "digits") if name not in sets]
-    if not videos:
-        left_out.append("video, jitter, milliseconds: no video/*.mp4")
-    if not videos and not sets:
+    for part in only:
+        one_of("part of the measurement", part, PARTS)
+    if not only:
+        raise PalmarError(f"nothing is asked for; expected some of {', '.join(PARTS)}.")
+    filmed = {"video", "jitter", "speed"} & set(only)
+    videos = sorted((folder / "video").glob("*.mp4")) if filmed else []
+    wanted = [name for name in ("webcam", "digits") if name in only]
+    sets = {name: folder / name for name in wanted if (folder / name / "labels.json").is_file()}
+    got = _Measured(left_out=[f"{name}: no {name}/labels.json" for name in wanted if name not in sets])
+    if filmed and not videos:
+        got.left_out.append(f"{', '.join(part for part in PARTS if part in filmed)}: no video/*.mp4")
+    if not videos and not sets and (wanted or filmed):
         raise PalmarError(
             f"{folder}: nothing to measure on; expected webcam/labels.json, digits/labels.json or video/*.mp4 in it."
         )
-    networks = networks or OnnxNetworks(threads=2)
-    ours: dict[str, Any] = {}
-    theirs: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
+        if "speed" in only:
+            stack.enter_context(_two_cores())
+        networks = networks or OnnxNetworks(threads=2)
         peer = stack.enter_context(Peer(mediapipe)) if mediapipe is not None else None
         for name, path in sets.items():
             photographs = read_photographs(path, split)[:limit]
-            if photographs:
-                ours[name], theirs[name] = _photographs(photographs, networks, peer)
+            if not photographs:
+                got.left_out.append(f"{name}: no picture of the split {split!r}")
+                continue
+            with got.clocked(name):
+                got.ours[name], got.theirs[name], got.rows[name] = _photographs(photographs, networks, peer)
+        for path in videos if "video" in only else ():
+            with got.clocked("video"):
+                ours, theirs, rows = _video(path, networks, peer, limit)
+            got.ours.setdefault("video", {})[path.stem], got.theirs.setdefault("video", {})[path.stem] = ours, theirs
+            if rows is None:
+                got.left_out.append(f"agreement on {path.name}: no {path.stem}.mediapipe.npz")
             else:
-                left_out.append(f"{name}: no picture of the split {split!r}")
-        for path in videos:
-            ours.setdefault("video", {})[path.stem], theirs.setdefault("video", {})[path.stem] = _video(
-                path, networks, peer, limit
-            )
-            if not path.with_suffix(".mediapipe.npz").is_file():
-                left_out.append(f"agreement on {path.name}: no {path.stem}.mediapipe.npz")
-        if videos:
-            ours["jitter"], theirs["jitter"] = _jitter(videos[0], networks, peer, limit)
-            ours["milliseconds"], theirs["milliseconds"] = _milliseconds(videos[0], networks, peer, limit)
-        truth = _truth(networks, peer, limit)
-        if truth is None:
-            left_out.append("truth: the synthetic world needs the [torch] extra")
-        else:
-            ours["truth"], theirs["truth"] = truth
+                got.rows[f"video {path.stem}"] = rows
+        if videos and "jitter" in only:
+            with got.clocked("jitter"):
+                got.ours["jitter"], got.theirs["jitter"] = _jitter(videos[0], networks, peer, limit)
+        if videos and "speed" in only:
+            with got.clocked("speed"):
+                got.ours["speed"], got.theirs["speed"] = _speed(videos[0], networks, peer, limit)
+        if "truth" in only:
+            with got.clocked("truth"):
+                truth = _truth(networks, peer, limit)
+            if truth is None:
+                got.left_out.append("truth: the synthetic world needs the [torch] extra")
+            else:
+                got.ours["truth"], got.theirs["truth"] = truth
         version = peer.version if peer is not None else None
+        cores = _cores()
     result = {
         "folder": folder.name,
         "split": split,
         "limit": limit,
-        "left_out": left_out,
+        "only": list(only),
+        "left_out": got.left_out,
         "weights": dict(networks.hashes),
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": _cores()},
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": cores},
         "mediapipe_version": version,
+        "seconds": got.seconds,
         "notes": _notes(version is not None),
-        "palmar": ours,
-        "mediapipe": theirs if version is not None else None,
+        "palmar": got.ours,
+        "mediapipe": got.theirs if version is not None else None,
     }
-    return plain(result)
+    return plain(result), got
+
+
+def compare(
+    folder: Path,
+    a: Networks,
+    b: Networks,
+    *,
+    limit: int | None = None,
+    split: str = "evaluate",
+    only: Sequence[str] = SETS,
+) -> dict[str, Any]:
+    """Both trackers measured on the same hands, JSON values only: "a" and "b" as `measure` gives them, and
+    "difference": per set a - b of each figure with its 95 % interval (`slices.paired_bootstrap`).
+
+    Pictures are drawn, and of a video stretches of `STRETCH` frames. Pictures of one room and of one person are alike,
+    which the interval does not know: it is the least that the uncertainty can be.
+    """
+    of_a, got_a = _measure(folder, None, limit, split, a, only)
+    of_b, got_b = _measure(folder, None, limit, split, b, only)
+    difference = {}
+    for name, rows in got_a.rows.items():
+        unit = rows.picture // STRETCH if name.startswith("video") else rows.picture
+        difference[name] = {
+            "hands": len(rows),
+            "units": len(np.unique(unit)),
+            **paired_bootstrap(rows, got_b.rows[name], unit),
+        }
+    return plain({"a": of_a, "b": of_b, "difference": difference})
+
+
+@contextlib.contextmanager
+def _two_cores() -> Iterator[None]:
+    """This thread, and all threads and processes that it starts from here on, on two cores; where the system can."""
+    if not hasattr(os, "sched_getaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-2:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _notes(peer: bool) -> list[str]:
@@ -129,8 +237,10 @@ def _notes(peer: bool) -> list[str]:
         "is a miss.",
         f"Jitter: one photograph {STILL_FRAMES} times with fresh Gaussian noise of {STILL_SIGMA:g} grey levels, RMS "
         f"about the mean after {STILL_SETTLED} frames; mm of joints from the wrist.",
-        f"Milliseconds: the video fitted into {TIMED_SIZE[0]} x {TIMED_SIZE[1]}, two threads, at most {TIMED_FRAMES} "
-        f"frames, the first {WARM} left out" + (f"; the two trackers take turns of {CHUNK} frames." if peer else "."),
+        f"Speed: milliseconds a frame of the video fitted into {TIMED_SIZE[0]} x {TIMED_SIZE[1]}, two threads on two "
+        f"cores, at most {TIMED_FRAMES} frames, the first {WARM} left out"
+        + (f"; the trackers take turns of {CHUNK} frames." if peer else "."),
+        *NOTES,
     ]
     if peer:
         notes.append(
@@ -176,12 +286,6 @@ def found_of(hands: Hands) -> Found:
     )
 
 
-def hand_size(keypoints: Float[np.ndarray, "*n 21 2"]) -> Float[np.ndarray, "*n"]:
-    """The longer side of the hand's box, pixels."""
-    box = hand_box(keypoints)
-    return np.asarray((box[..., 2:] - box[..., :2]).max(-1))
-
-
 def match(found: Float[np.ndarray, "n 21 2"], labels: Float[np.ndarray, "m 21 2"]) -> list[tuple[int, int]]:
     """Which found hand is which label: one to one, least sum of mean errors in hand sizes, none above `SAME_HAND`."""
     if not len(found) or not len(labels):
@@ -191,27 +295,55 @@ def match(found: Float[np.ndarray, "n 21 2"], labels: Float[np.ndarray, "m 21 2"
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(cost), strict=True) if apart[i, j] <= SAME_HAND]
 
 
-def agreement(found: Sequence[Found], labels: Sequence[Found]) -> dict[str, Any]:
-    """Keypoints, sides and joints of pictures against their labels."""
+@dataclass(frozen=True, eq=False)
+class _Against:
+    """Found hands matched with labelled ones."""
+
+    rows: Rows
+    extra: int
+    """Found hands that no label is of."""
+    joints: Float[np.ndarray, "m 2 21 3"]
+    """Found and labelled, of the hands that have both."""
+
+
+def _against(found: Sequence[Found], labels: Sequence[Found]) -> _Against:
     error: list[np.ndarray] = []
-    sides: list[bool] = []
-    ours3: list[np.ndarray] = []
-    labels3: list[np.ndarray] = []
+    right: list[np.ndarray] = []
+    joints: list[np.ndarray] = []
     extra = 0
     for seen, truth in zip(found, labels, strict=True):
         pairs = match(seen.keypoints, truth.keypoints)
         extra += len(seen) - len(pairs)
-        row = np.full((len(truth), 21), np.inf)
+        error.append(np.full((len(truth), 21), np.inf))
+        right.append(np.full(len(truth), np.nan))
         for i, j in pairs:
-            row[j] = metrics.distances(seen.keypoints[[i]], truth.keypoints[[j]])[0] / hand_size(truth.keypoints[j])
-            sides.append(bool(seen.side[i] == truth.side[j]))
+            apart = metrics.distances(seen.keypoints[[i]], truth.keypoints[[j]])[0]
+            error[-1][j] = apart / hand_size(truth.keypoints[j])
+            right[-1][j] = float(seen.side[i] == truth.side[j])
             if np.isfinite(seen.joints[i]).all() and np.isfinite(truth.joints[j]).all():
-                ours3.append(seen.joints[i])
-                labels3.append(truth.joints[j])
-        error.append(row)
-    every = np.concatenate(error) if error else np.zeros((0, 21))
-    hit = every[np.isfinite(every).all(1)]
-    out: dict[str, Any] = {"pictures": len(found), "hands": len(every), "found": len(hit), "extra_hands": extra}
+                joints.append(np.stack([seen.joints[i], truth.joints[j]]))
+    rows = Rows(
+        np.concatenate([np.zeros((0, 21)), *error]),
+        np.concatenate([np.zeros(0), *right]),
+        np.repeat(np.arange(len(labels)), [len(truth) for truth in labels]),
+    )
+    return _Against(rows, extra, np.stack(joints) if joints else np.zeros((0, 2, 21, 3)))
+
+
+def agreement(found: Sequence[Found], labels: Sequence[Found]) -> dict[str, Any]:
+    """Keypoints, sides and joints of pictures against their labels."""
+    return _agreement(_against(found, labels), len(found))
+
+
+def _agreement(against: _Against, pictures: int) -> dict[str, Any]:
+    every, known = against.rows.error, ~np.isnan(against.rows.right)
+    hit = every[known]
+    out: dict[str, Any] = {
+        "pictures": pictures,
+        "hands": len(every),
+        "found": len(hit),
+        "extra_hands": against.extra,
+    }
     if not len(every):
         return out
     out |= {
@@ -221,16 +353,24 @@ def agreement(found: Sequence[Found], labels: Sequence[Found]) -> dict[str, Any]
             name: {**_curve(every[:, rows]), "mean_error_found": metrics.mean_error(hit[:, rows])}
             for name, rows in GROUPS.items()
         },
-        "side_accuracy": float(np.mean(sides)) if sides else None,
+        "side_accuracy": float(against.rows.right[known].mean()) if known.any() else None,
     }
-    if ours3:
-        a, b = np.stack(ours3), np.stack(labels3)
+    if len(against.joints):
+        a, b = against.joints[:, 0], against.joints[:, 1]
         out["joints_mm"] = {
             "hands": len(a),
             "root_relative": 1e3 * metrics.mpjpe(a, b),
             "aligned": 1e3 * metrics.pa_mpjpe(a, b),
         }
     return out
+
+
+def _sliced(rows: Rows, described: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """What is said of slices of labelled hands; nothing where there is no hand."""
+    if not len(rows):
+        return {}
+    slices = by_slice(rows, described)
+    return {"slices": slices, "all_hands": figures(rows), "worst_slice": worst(slices)}
 
 
 def _curve(error: Float[np.ndarray, "n k"]) -> dict[str, float]:
@@ -294,8 +434,8 @@ class _Watched:
 
 def _photographs(
     photographs: Sequence[Photograph], networks: Networks, peer: Peer | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Of a set of stills: ours, theirs."""
+) -> tuple[dict[str, Any], dict[str, Any], Rows]:
+    """Of a set of stills: ours, theirs, and our rows."""
     watched = _Watched(networks)
     tracker = Tracker(watched, stills=True)
     detected: list[Detections] = []
@@ -303,10 +443,14 @@ def _photographs(
     theirs: list[Found] = []
     images: list[np.ndarray] = []
     used: list[Photograph] = []
+    described: list[dict[str, str]] = []
     clip = read([photo.path for photo in photographs], stills=True)
     with watched.low():
         for frame in clip.frames:
-            used.append(photographs[frame.index])
+            photo = photographs[frame.index]
+            used.append(photo)
+            hands = len(photo.boxes) if photo.has_boxes else len(photo.opinions)
+            described += [describe(frame.image, o.keypoints.astype(float), o.side, hands) for o in photo.opinions]
             ours.append(found_of(tracker.step(frame)))
             detected.append(watched.last)
             if peer is not None:
@@ -329,8 +473,8 @@ def _photographs(
     boxed = [i for i, p in enumerate(used) if p.has_boxes]
     true = [used[i].boxes for i in boxed]
 
-    def of(found: list[Found]) -> dict[str, Any]:
-        out: dict[str, Any] = {"agreement": agreement(found, labels)}
+    def of(found: list[Found], against: _Against) -> dict[str, Any]:
+        out: dict[str, Any] = {"agreement": _agreement(against, len(found))}
         if boxed:
             out["boxes"] = detection(
                 [hand_box(found[i].keypoints) if len(found[i]) else np.zeros((0, 4)) for i in boxed],
@@ -339,7 +483,8 @@ def _photographs(
             )
         return out
 
-    mine = of(ours)
+    against = _against(ours, labels)
+    mine = of(ours, against) | _sliced(against.rows, described)
     if boxed:
         mine["detector"] = {
             **detection(
@@ -347,7 +492,7 @@ def _photographs(
             ),
             "threshold": watched.threshold,
         }
-    return mine, of(theirs) if peer is not None else {}
+    return mine, of(theirs, _against(theirs, labels)) if peer is not None else {}, against.rows
 
 
 # Video
@@ -371,10 +516,13 @@ class _Some:
 
 def _video(
     path: Path, networks: Networks, peer: Peer | None, limit: int | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any], Rows | None]:
+    """Ours, theirs, and our rows where there are labels."""
     theirs: list[Found] = []
     images: list[np.ndarray] = []
     indices: list[int] = []
+    described: list[dict[str, str]] = []
+    label_of = _video_labels(path.with_suffix(".mediapipe.npz"))
 
     def ask() -> None:
         if peer is not None and images:
@@ -383,6 +531,12 @@ def _video(
 
     def observe(frame: Frame, _: Hands) -> None:
         indices.append(frame.index)
+        if label_of is not None:
+            label = label_of(frame.index)
+            described.extend(
+                describe(frame.image, points, int(side), len(label))
+                for points, side in zip(label.keypoints, label.side, strict=True)
+            )
         if peer is not None:
             images.append(frame.image)
             if len(images) == CHUNK:
@@ -392,11 +546,17 @@ def _video(
     clip = track(clip.replace(frames=_Some(clip.frames, limit)), networks=networks, observe=observe)
     ask()
     ours = [found_of(clip.hands.filter(frame=index)) for index in indices]
-    labels = _video_labels(path.with_suffix(".mediapipe.npz"), indices)
-    return of_video(ours, labels), of_video(theirs, labels) if peer is not None else {}
+    labels = None if label_of is None else [label_of(index) for index in indices]
+    mine = of_video(ours, labels)
+    rows = None
+    if labels is not None:
+        rows = _against(ours, labels).rows
+        mine |= _sliced(rows, described)
+    return mine, of_video(theirs, labels) if peer is not None else {}, rows
 
 
-def _video_labels(path: Path, indices: Sequence[int]) -> list[Found] | None:
+def _video_labels(path: Path) -> Callable[[int], Found] | None:
+    """The labelled hands of each frame, one or none."""
     if not path.is_file():
         return None
     try:
@@ -404,19 +564,18 @@ def _video_labels(path: Path, indices: Sequence[int]) -> list[Found] | None:
             keypoints, joints, side = (np.asarray(data[name]) for name in ("keypoints", "joints", "side"))
     except (OSError, ValueError, KeyError) as err:
         raise PalmarError(f"{path}: expected the arrays keypoints, joints and side ({err}).") from err
-    out = []
-    for index in indices:
+
+    def at(index: int) -> Found:
         rows = [index] if index < len(side) and side[index] >= 0 and np.isfinite(keypoints[index]).all() else []
-        out.append(
-            Found(
-                keypoints[rows].astype(float),
-                joints[rows].astype(float),
-                side[rows].astype(int),
-                np.ones(len(rows)),
-                np.full(len(rows), -1),
-            )
+        return Found(
+            keypoints[rows].astype(float),
+            joints[rows].astype(float),
+            side[rows].astype(int),
+            np.ones(len(rows)),
+            np.full(len(rows), -1),
         )
-    return out
+
+    return at
 
 
 def of_video(found: Sequence[Found], labels: Sequence[Found] | None) -> dict[str, Any]:
@@ -470,8 +629,8 @@ def _jitter(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     clip = read(path)
     indices = list(range(min(clip.frames.count or 1, limit or clip.frames.count or 1)))
-    labels = _video_labels(path.with_suffix(".mediapipe.npz"), indices)
-    good = [i for i, label in zip(indices, labels or (), strict=False) if len(label)]
+    label_of = _video_labels(path.with_suffix(".mediapipe.npz"))
+    good = [i for i in indices if label_of is not None and len(label_of(i))]
     wanted = good[len(good) // 2] if good else len(indices) // 2
     image, index = None, 0
     for frame in clip.frames:
@@ -600,16 +759,26 @@ def fitted(image: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[
     return out
 
 
-def _milliseconds(
+def _speed(
     path: Path, networks: Networks, peer: Peer | None, limit: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both with one hand looked for at most, and with two."""
     images = [
         fitted(frame.image, *TIMED_SIZE) for frame in _Some(read(path).frames, min(limit or TIMED_FRAMES, TIMED_FRAMES))
     ]
+    ours, theirs = {}, {}
+    for name, most in (("at most one hand", 1), ("at most two", 2)):
+        ours[name], theirs[name] = _timed(images, networks, peer, most)
+    return ours, theirs
+
+
+def _timed(
+    images: Sequence[UInt8[np.ndarray, "h w 3"]], networks: Networks, peer: Peer | None, most: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     frames = iter(ArrayFrames(images, source="timed"))
-    tracker = Tracker(networks)
+    tracker = Tracker(networks, max_hands=most)
     stages: list[tuple[float, float, float, float]] = []
-    theirs: list[float] = []
+    theirs: dict[bool, list[float]] = {False: [], True: []}
     columns = []
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
@@ -619,8 +788,8 @@ def _milliseconds(
             whole = time.perf_counter() - begin
             s = tracker.seconds
             stages.append((s["detector"], s["landmarker"], s["all"] - s["detector"] - s["landmarker"], whole))
-        if peer is not None:
-            theirs += peer(chunk, static=False, fresh=start == 0)[1].tolist()
+        for lite, taken in theirs.items() if peer is not None else ():
+            taken += peer(chunk, static=False, fresh=start == 0, lite=lite, most=most)[1].tolist()
     ms = 1e3 * np.array(stages)
     warm = WARM if len(ms) > 2 * WARM else 0
     ms = ms[warm:]
@@ -631,12 +800,20 @@ def _milliseconds(
         "detect_ran_percent": 100 * len(ran) / len(ms),
         "detect": _spread(ran),
         **{name: _spread(ms[:, k]) for name, k in (("landmark", 1), ("rest", 2), ("loop", 3))},
+        "frames_per_second": float(1e3 / ms[:, 3].mean()),
     }
     if peer is None:
         return ours, {}
-    other = np.array(theirs[warm:])
-    ours["times_as_fast"] = float(other.mean() / ms[:, 3].mean())
-    return ours, {"frames": len(other), "loop": _spread(other)}
+    full, lite = (np.array(theirs[kind][warm:]) for kind in (False, True))
+    ours["times_as_fast_as_full"] = float(full.mean() / ms[:, 3].mean())
+    ours["times_as_fast_as_lite"] = float(lite.mean() / ms[:, 3].mean())
+    return ours, {
+        "frames": len(full),
+        "loop": _spread(full),
+        "frames_per_second": float(1e3 / full.mean()),
+        "lite_loop": _spread(lite),
+        "lite_frames_per_second": float(1e3 / lite.mean()),
+    }
 
 
 def _spread(ms: np.ndarray) -> dict[str, float | None]:
@@ -650,7 +827,8 @@ HEADINGS = {
     "digits": "digits: photographs of signed digits",
     "video": "video",
     "jitter": "jitter of a still hand",
-    "milliseconds": "milliseconds a frame",
+    "speed": "speed: milliseconds a frame",
+    "truth": "truth: synthetic clips",
 }
 
 
@@ -658,7 +836,7 @@ def render(result: Mapping[str, Any]) -> str:
     """What `measure` gave, as a table to read."""
     ours, theirs = result["palmar"], result["mediapipe"]
     columns = ["palmar", *([f"MediaPipe {result['mediapipe_version']}"] if theirs is not None else [])]
-    lines = [
+    text = [
         f"{result['folder']}, split {result['split']}"
         + (f", at most {result['limit']} of each" if result["limit"] else "")
         + f"; {result['machine']['processor']}, {result['machine']['cores']} cores"
@@ -668,18 +846,55 @@ def render(result: Mapping[str, Any]) -> str:
             continue
         left, right = dict(_leaves(ours[section])), dict(_leaves((theirs or {}).get(section) or {}))
         names = [*left, *(name for name in right if name not in left)]
-        lines += ["", f"{heading:<58}" + "".join(f"{column:>20}" for column in columns)]
+        text += ["", f"{heading:<58}" + "".join(f"{column:>20}" for column in columns)]
         for name in names:
             cells = [left.get(name), *([right.get(name)] if theirs is not None else [])]
-            lines.append(f"  {name:<56}" + "".join(f"{_cell(value):>20}" for value in cells))
-    lines += ["", *(f"left out: {text}" for text in result["left_out"]), *result["notes"]]
-    return "\n".join(lines)
+            text.append(f"  {name:<56}" + "".join(f"{_cell(value):>20}" for value in cells))
+    for name, section in _with_slices(ours):
+        found = section["worst_slice"]
+        text += ["", f"{name + ', by slice':<48}{HEADING}", *lines({"all": {"hands": section["all_hands"]}})]
+        text += lines(section["slices"])
+        if found is not None:
+            all_auc = section["all_hands"]["auc"]
+            text.append(f"  worst AUC: {found['auc']:.3f} in {found['slice']} (n {found['n']}), {all_auc:.3f} in all")
+    text += ["", *(f"left out: {part}" for part in result["left_out"]), *result["notes"]]
+    return "\n".join(text)
+
+
+def _with_slices(ours: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The sets that have slices, by name."""
+    sets = [(name, ours[name]) for name in ("webcam", "digits") if name in ours]
+    sets += [(f"video {name}", section) for name, section in ours.get("video", {}).items()]
+    yield from ((name, section) for name, section in sets if "slices" in section)
+
+
+def render_comparison(result: Mapping[str, Any]) -> str:
+    """What `compare` gave, as a table to read: A, B, A - B and its 95 % interval."""
+    text = []
+    for name, rows in result["difference"].items():
+        sides = [dict(_with_slices(result[which]["palmar"])).get(name) for which in ("a", "b")]
+        text.append(f"{name}: {rows['hands']} hands, {rows['units']} units drawn")
+        text.append(f"  {'':<16}{'A':>10}{'B':>10}{'A - B':>10}{'95 % interval':>24}")
+        for figure in ("auc", "pck@0.1", "side_accuracy", "recall"):
+            if figure not in rows:
+                continue
+            one, two = (_cell(None if side is None else side["all_hands"][figure]) for side in sides)
+            row = rows[figure]
+            low, high = (f"{row[end]:+.4f}" if row[end] is not None else "-" for end in ("low", "high"))
+            change = f"{row['difference']:+.4f}" if row["difference"] is not None else "-"
+            text.append(f"  {figure:<16}{one:>10}{two:>10}{change:>10}{f'{low} to {high}':>24}")
+    for name in ("webcam", "digits"):
+        aps = [result[which]["palmar"].get(name, {}).get("detector", {}).get("ap50") for which in ("a", "b")]
+        if None not in aps:
+            text.append(f"{name}: detector AP50 {aps[0]:.4f} and {aps[1]:.4f}")
+    return "\n".join([*text, "", *NOTES])
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(item, f"{path}, {key}" if path else str(key))
+            if key not in ("slices", "all_hands", "worst_slice"):  # those have a table of their own
+                yield from _leaves(item, f"{path}, {key}" if path else str(key))
     else:
         yield path.replace("_", " "), value
 

@@ -31,6 +31,12 @@ class Bench:
     """Of real: which part of the labelled photographs."""
     limit: int | None = None
     """Of real: at most this many pictures of each set and frames of the video."""
+    only: Annotated[str | None, arg(metavar="PART,...")] = None
+    """Of real: some of webcam, digits, video, jitter, speed, truth; all of them, or the first three with --against."""
+    weights: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Of real: a folder with the networks to measure, in place of the package's."""
+    against: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Of real: a second folder with networks; prints what --weights gains over it, and how sure that is."""
     count: int = 2000
     """Of judge: how many pictures."""
     seed: int = 0
@@ -48,18 +54,42 @@ class Bench:
         return self._real() if self.what == "real" else self._judge()
 
     def _real(self) -> int:
-        from palmar.bench.real import measure, render
-
         if self.path is None:
             raise PalmarError("bench real: name the folder to measure on.")
         if not self.path.is_dir():
             raise PalmarError(f"{self.path}: no such folder.")
-        found = measure(self.path, mediapipe=self.mediapipe, limit=self.limit, split=self.split)
+        if self.against is not None and self.mediapipe is not None:
+            raise PalmarError("--against compares two of our own trackers; leave --mediapipe out.")
+        from palmar.bench.real import PARTS, SETS, compare, measure, render, render_comparison
+        from palmar.tracking import OnnxNetworks
+
+        default = PARTS if self.against is None else SETS
+        parts = default if self.only is None else tuple(word.strip() for word in self.only.split(","))
+        networks = None if self.weights is None else OnnxNetworks(self.weights, threads=2)
+        if self.against is not None:
+            first = networks or OnnxNetworks(threads=2)
+            second = OnnxNetworks(self.against, threads=2)
+            found = compare(self.path, first, second, limit=self.limit, split=self.split, only=parts)
+            table = render_comparison(found)
+        else:
+            found = measure(
+                self.path,
+                mediapipe=self.mediapipe,
+                limit=self.limit,
+                split=self.split,
+                networks=networks,
+                only=parts,
+            )
+            table = render(found)
         self._write(found)
-        print(render(found))
+        print(table)
         return 0
 
     def _judge(self) -> int:
+        given = {"--only": self.only, "--weights": self.weights, "--against": self.against, "--limit": self.limit}
+        for name, value in given.items():
+            if value is not None:
+                raise PalmarError(f"bench judge: {name} is an option of bench real.")
         if self.path is not None:
             raise PalmarError(f"bench judge: makes its own pictures; what is {self.path} for?")
         if self.mediapipe is None:
