@@ -21,7 +21,7 @@ from importlib.resources import files
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float, Float32, Int32, UInt8
+from jaxtyping import Float, Float32, Int32
 
 from palmar.errors import PalmarError
 from palmar.geometry.rotations import rotmat_between, rotmat_from_rotvec
@@ -182,6 +182,13 @@ class ShapedBody:
             turn[b] = turn[parent] @ local.get(b, np.eye(3))
             place[b] = place[parent] + turn[parent] @ (self.joints[b] - self.joints[parent])
         return turn, place
+
+    def shins(self, pose: BodyPose) -> tuple[Float[np.ndarray, "2 3 3"], Float[np.ndarray, "2 3"]]:
+        """World rotations of both shins, and where the ankles are."""
+        turn, place = self.trunk(pose)
+        rows = list(SHIN)
+        ankles = self.ends[2:4] - self.joints[rows]
+        return turn[rows], place[rows] + np.einsum("sij,sj->si", turn[rows], ankles)
 
     def shrug(self, side: int, chest: Float[np.ndarray, "3 3"], root: Float[np.ndarray, " 3"], wrist: np.ndarray):
         """World rotation of the clavicle whose root stands at `root` as the hand goes to `wrist`: it follows a raised
@@ -344,8 +351,3 @@ def _twist(rotation: Float[np.ndarray, "3 3"], axis: Float[np.ndarray, " 3"]) ->
     first = _unit(helper - helper @ axis * axis)
     turned = rotation @ first
     return float(np.arctan2(turned @ np.cross(axis, first), turned @ first))
-
-
-def unit_masks(model: BodyModel) -> dict[str, UInt8[np.ndarray, " v"]]:
-    """The masks as bytes."""
-    return {name: np.round(mask * 255).astype(np.uint8) for name, mask in model.masks.items()}

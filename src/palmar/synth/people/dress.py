@@ -11,11 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 from scipy.sparse import csr_matrix
 
+from palmar.geometry.rotations import rotmat_from_rotvec
+from palmar.hand import HandModel
 from palmar.render import Mesh
-from palmar.synth.people.body import BONE, FOREARM, MASKS, RING, UPPER_ARM, ShapedBody
+from palmar.synth.people.body import BONE, FOREARM, RING, UPPER_ARM, ShapedBody
 from palmar.synth.people.hands import OwnHand
 from palmar.synth.scene import ARM, CLOTH
 from palmar.synth.skin import Cloth, Skin, albedo, paint, sample_cloth
+from palmar.synth.wear.band import Band, band
 from palmar.synth.wear.shell import Shell, cut, smoother
 
 HEAD, TRUNK, EYE, HAIR = 22, 23, 24, 25
@@ -86,7 +89,7 @@ def paint_body(rng: np.random.Generator, body: ShapedBody, skin: Skin, hands: tu
         chin = chin * (1 - _smooth(face[:, 1], 4.2, 4.8)) * model.masks["head"] * rng.uniform(0.15, 0.7)
         colour += chin[:, None] * (hair * 0.8 - colour)
     colour *= 1.0 - 0.5 * model.masks["eye_cavity"][:, None] * (1 - model.masks["eyelids"][:, None])
-    _eyes(rng, body, colour, roughness, specular, part)
+    _eyes(body, colour, roughness, specular, part)
     return Mesh(
         body.vertices.astype(np.float32), model.faces, np.clip(colour, 0.0, 0.95).astype(np.float32),
         roughness.astype(np.float32), specular.astype(np.float32), part=part,
@@ -107,23 +110,75 @@ def _brows(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         * (face[:, 2] < 0.6) * rng.uniform(0.4, 0.9)  # fmt: skip
 
 
-def _eyes(rng, body, colour, roughness, specular, part) -> None:
+def _eyes(body: ShapedBody, colour, roughness, specular, part) -> None:
+    """The whites; irises are pieces of their own (`draw_eyes`), as the eyeball has too few vertices for them."""
+    rows = np.flatnonzero(body.model.masks["eye_front"] > 0.5)
+    colour[rows] = np.array([0.62, 0.58, 0.55])
+    roughness[rows], specular[rows], part[rows] = 0.15, 1.2, EYE
+
+
+@dataclass(frozen=True, eq=False)
+class Eyes:
+    """Both irises: caps of spheres just before the eyeballs. Head frame: body axes, origin at the head's joint."""
+
+    centres: Float[np.ndarray, "2 3"]
+    """Of the eyeballs, left and right."""
+    radius: float
+    caps: Float[np.ndarray, "n 3"]
+    """Points of one cap that looks along -z, unit sphere."""
+    faces: Int32[np.ndarray, "f 3"]
+    albedo: Float32[np.ndarray, "n 3"]
+    gaze: Float[np.ndarray, " 2"]
+    """Radians down and to the left."""
+
+    def on(self, world_from_head: Float[np.ndarray, "3 3"], place: Float[np.ndarray, " 3"]) -> Mesh:
+        """In the world, for a head whose joint stands at `place`."""
+        down, aside = self.gaze
+        turn = rotmat_from_rotvec(np.array([0.0, -aside, 0.0])) @ rotmat_from_rotvec(np.array([down, 0.0, 0.0]))
+        points = [c + self.radius * self.caps @ turn.T for c in self.centres]
+        n = len(self.caps)
+        return Mesh(
+            (np.concatenate(points) @ world_from_head.T + place).astype(np.float32),
+            np.concatenate([self.faces, self.faces + n]).astype(np.int32),
+            np.tile(self.albedo, (2, 1)),
+            np.full(2 * n, 0.08, np.float32),
+            np.full(2 * n, 1.6, np.float32),
+            part=np.full(2 * n, EYE, np.uint8),
+        )
+
+
+def draw_eyes(rng: np.random.Generator, body: ShapedBody) -> Eyes:
+    """Brown, hazel, green or blue irises that look a little off straight ahead."""
     own = body.model.masks["eye_front"] > 0.5
+    centres, radii = [], []
+    for side in range(2):
+        rows = np.flatnonzero(own & ((body.vertices[:, 0] > 0) == (side == 0)))
+        points = body.vertices[rows]
+        # the sphere through the front's vertices: |p|^2 = 2 c p + (r^2 - |c|^2)
+        solution, *_ = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], np.sum(points**2, 1), rcond=None)
+        centres.append(solution[:3])
+        radii.append(float(np.sqrt(solution[3] + solution[:3] @ solution[:3])))
     iris = np.array([(0.05, 0.025, 0.012), (0.11, 0.06, 0.025), (0.10, 0.12, 0.07), (0.10, 0.17, 0.25)])[
         int(rng.choice(4, p=(0.5, 0.25, 0.1, 0.15)))
     ]
-    for side in range(2):
-        rows = np.flatnonzero(own & ((body.vertices[:, 0] > 0) == (side == 0)))
-        if not len(rows):
-            continue
-        front = rows[body.vertices[rows, 2].argmin()]
-        away = np.linalg.norm((body.vertices[rows] - body.vertices[front])[:, :2], axis=1)
-        white = np.array([0.62, 0.58, 0.55])
-        ring = (1 - _smooth(away, 0.0050, 0.0064))[:, None]
-        pupil = (1 - _smooth(away, 0.0015, 0.0026))[:, None]
-        colour[rows] = white + ring * (iris - white)
-        colour[rows] += pupil * (0.01 - colour[rows])
-        roughness[rows], specular[rows], part[rows] = 0.12, 1.5, EYE
+    radius = float(np.mean(radii))
+    scale = radius / 0.0165
+    loops = [(0.0019, 0.008), (0.0023, None), (0.0056, None), (0.0066, 0.02)]  # pupil, iris, dark rim
+    t = np.arange(14) * (2 * np.pi / 14)
+    caps, colours = [np.array([[0.0, 0.0, -1.0]])], [np.full((1, 3), 0.006)]
+    for r, shade in loops:
+        sine = r * scale / radius
+        caps.append(np.stack([sine * np.cos(t), sine * np.sin(t), np.full(14, -np.sqrt(1 - sine**2))], 1))
+        colours.append(np.tile(iris if shade is None else np.full(3, shade), (14, 1)))
+    faces = [(0, 1 + (i + 1) % 14, 1 + i) for i in range(14)]
+    for k in range(3):
+        for i in range(14):
+            a, b = 1 + 14 * k + i, 1 + 14 * k + (i + 1) % 14
+            faces += [(a, b, b + 14), (a, b + 14, a + 14)]
+    return Eyes(
+        np.array(centres) - body.joints[BONE["head"]], radius * 1.012, np.concatenate(caps), np.array(faces, np.int32),
+        np.concatenate(colours).astype(np.float32), rng.normal((0.05, 0.0), (0.10, 0.15)).clip(-0.35, 0.35),
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- hair
@@ -198,42 +253,42 @@ def Skin_of(surface: Mesh):
 
 def draw_garments(
     rng: np.random.Generator, body: ShapedBody, hands: tuple[OwnHand, OwnHand], sleeve: float | None
-) -> tuple[tuple[Garment, ...], Bool[np.ndarray, " v"]]:
-    """Top and trousers, and which body vertices they hide."""
+) -> tuple[tuple[Garment, ...], Bool[np.ndarray, " v"], bool]:
+    """Top and trousers, which body vertices they hide, and whether sleeves go down to the hands."""
     model, v = body.model, len(body.vertices)
     weights = model.weights
     reach = arm_reach(body)
     if sleeve is None:
         draw = rng.random()
         sleeve = float(
-            rng.uniform(-0.05, 0.12) if draw < 0.08
-            else rng.uniform(0.4, 0.8) if draw < 0.45
-            else rng.uniform(0.95, 1.5) if draw < 0.6
+            rng.uniform(-0.05, 0.12)
+            if draw < 0.08
+            else rng.uniform(0.4, 0.8)
+            if draw < 0.45
+            else rng.uniform(0.95, 1.5)
+            if draw < 0.6
             else 2.1
-        )  # fmt: skip
+        )
     neck = body.joints[BONE["neck"]]
     size = np.linalg.norm(body.joints[BONE["neck"]] - body.joints[BONE["head"]])
     p = (body.vertices - neck) / size
     depth = rng.uniform(0.0, 0.45) if rng.random() < 0.7 else rng.uniform(0.4, 0.9)
-    tilt = p[:, 1] - 0.15 - (0.35 + depth) * np.clip(-p[:, 2] - 0.15, 0, 1)  # lower in front
+    low = p[:, 1] - 0.55 - depth
     wide = np.hypot(p[:, 0] * 1.0, p[:, 2] * 0.8) - rng.uniform(0.68, 0.82)
-    neckline = np.maximum(tilt * 1.5, wide)
+    neckline = np.maximum(low, wide)
     head = weights[:, BONE["head"]] + 0.6 * weights[:, BONE["neck"]]
     hem = float(rng.uniform(0.02, 0.16))
-    legs = weights[:, 12:16].sum(1)
-    field = np.minimum(neckline, 0.45 - head)
+    field = np.minimum(neckline, np.where(p[:, 1] < 0.3, 0.45 - head, 1.0))
     field = np.minimum(field, np.where(reach > -0.5, (sleeve - reach) * 0.7, 1.0))
     field = np.minimum(field, (hem - body.vertices[:, 1]) * 8.0)
-    field = np.minimum(field, np.where(reach > 0.3, 1.0, 0.75 - legs + (hem - body.vertices[:, 1]) * 3))
     field[v - 2 * RING :] = -1.0 if sleeve < 2.0 else 1.0
     loose = float(np.exp(rng.uniform(np.log(0.006), np.log(0.022))))
     top, covered = _shell(rng, body, field, loose, 6)
-    trousers = (body.vertices[:, 1] + rng.uniform(-0.02, 0.06)) * 8.0
+    trousers = (body.vertices[:, 1] - hem + rng.uniform(0.07, 0.10)) * 8.0
     trousers = np.where(reach > 0.02, -1.0, trousers)
     trousers = np.minimum(trousers, np.where(weights[:, [*UPPER_ARM, *FOREARM]].sum(1) > 0.1, -1.0, 1.0))
-    low, covered_low = _shell(rng, body, trousers, rng.uniform(0.004, 0.01), 5)
-    garments = [top, low]
-    return tuple(garments), covered | covered_low
+    low, covered_low = _shell(rng, body, trousers, 0.3 * loose, 5)
+    return (top, low), covered | covered_low, sleeve >= 2.0
 
 
 def _shell(
@@ -266,4 +321,95 @@ def _dyed(cloth: Cloth, rest: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "
     return cloth.paint(rest.astype(np.float32)).clip(0.005, 0.9).astype(np.float32)
 
 
-assert set(MASKS) >= {"lips", "eyelids", "ears"}
+Cuff = Band
+
+
+def draw_cuffs(rng: np.random.Generator, hands: tuple[OwnHand, OwnHand], top: Garment) -> tuple[Cuff, Cuff]:
+    """Where long sleeves end: anywhere from the wrist's bend to the end of the stub, a little wider than the sleeve."""
+    model = HandModel.default()
+    edge = float(rng.uniform(0.1, 0.75))
+    wide = float(top.gap[-1]) + float(rng.uniform(0.002, 0.006))
+    colour = top.albedo.mean(0) * float(rng.uniform(0.75, 1.05))
+    made = []
+    for hand in hands:
+        rest = hand.shaped.vertices()
+        reach = float(rest[model.behind == 1.0][:, 0].mean())
+        stub = model.faces[(model.behind[model.faces] > 0).any(1) & ~(model.faces == len(rest) - 1).any(1)]
+        low = max(edge * reach, 0.007)
+        rows = np.linspace(low, 0.985 * reach, 4)
+        wave = rng.normal(0.0, 0.0008, 4)
+        profile = [(low, 0.0008), *((float(x), wide + float(w)) for x, w in zip(rows, wave, strict=True))]
+        profile += [(0.99 * reach, wide * 0.6)]
+        made.append(
+            band(
+                rest,
+                stub,
+                np.ones(len(stub), bool),
+                np.zeros(3),
+                np.array([1.0, 0, 0]),
+                np.array([0.0, 1, 0]),
+                profile,
+                colour=colour,
+                roughness=top.roughness,
+                specular=top.specular,
+                part=CLOTH,
+                closed=False,
+            )
+        )
+    return made[0], made[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Shoes:
+    """A pair, each a closed shape in its shin's frame: body axes, origin at the ankle."""
+
+    points: Float[np.ndarray, "2 n 3"]
+    faces: Int32[np.ndarray, "f 3"]
+    albedo: Float32[np.ndarray, "n 3"]
+
+    def on(self, turns: Float[np.ndarray, "2 3 3"], ankles: Float[np.ndarray, "2 3"]) -> Mesh:
+        """In the world."""
+        moved = np.einsum("snj,sij->sni", self.points, turns) + ankles[:, None]
+        n = self.points.shape[1]
+        return Mesh(
+            moved.reshape(-1, 3).astype(np.float32),
+            np.concatenate([self.faces, self.faces + n]).astype(np.int32),
+            np.tile(self.albedo, (2, 1)),
+            np.full(2 * n, 0.5, np.float32),
+            np.full(2 * n, 0.8, np.float32),
+            part=np.full(2 * n, CLOTH, np.uint8),
+        )
+
+
+def draw_shoes(rng: np.random.Generator, body: ShapedBody) -> Shoes:
+    """Shoes as long as the person's forearm, which a foot is."""
+    length = float(body.lengths[:, 1].mean()) * rng.uniform(1.0, 1.08)
+    # stations from heel to toe: share of length behind the ankle's front, half width, height, rise of the sole
+    stations = np.array([
+        (-0.27, 0.06, 0.30, 0.0), (-0.22, 0.13, 0.42, 0.0), (-0.08, 0.15, 0.46, 0.0), (0.10, 0.15, 0.40, 0.0),
+        (0.32, 0.17, 0.28, 0.0), (0.52, 0.19, 0.20, 0.0), (0.66, 0.16, 0.15, 0.01), (0.73, 0.05, 0.08, 0.02),
+    ])  # fmt: skip
+    t = np.arange(14) * (2 * np.pi / 14)
+    rows = []
+    for z, wide, high, rise in stations:
+        round_ = np.stack([wide * np.cos(t), 0.30 - rise - high * (0.5 + 0.5 * np.sin(t)) ** 0.8, np.full(14, -z)], 1)
+        rows.append(round_)
+    ends = [rows[0].mean(0, keepdims=True), rows[-1].mean(0, keepdims=True)]
+    base = np.concatenate([*rows, *ends]) * length
+    faces = []
+    for k in range(len(rows) - 1):
+        for i in range(14):
+            a, b = 14 * k + i, 14 * k + (i + 1) % 14
+            faces += [(a, b, b + 14), (a, b + 14, a + 14)]
+    n = 14 * len(rows)
+    faces += [(n, (i + 1) % 14, i) for i in range(14)]
+    faces += [(n + 1, n - 14 + i, n - 14 + (i + 1) % 14) for i in range(14)]
+    cloth = sample_cloth(rng)
+    colour = np.tile(cloth.albedo * 0.8, (len(base), 1))
+    sole = base[:, 1] > 0.235 * length
+    colour[sole] = rng.choice((0.02, 0.6))
+    feet = []
+    for side in range(2):
+        out = 0.15 if side == 0 else -0.15  # toes a little outward
+        feet.append(base @ rotmat_from_rotvec(np.array([0.0, -out, 0.0])).T)
+    return Shoes(np.stack(feet), np.array(faces, np.int32), colour.clip(0.005, 0.9).astype(np.float32))

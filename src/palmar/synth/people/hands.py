@@ -18,6 +18,7 @@ from palmar.hand.mirror import SIGN_POINT, mirror_rotmats
 from palmar.synth.anatomy import bend_wrist, stub_ring, surface_masks
 from palmar.synth.collision import Body
 from palmar.synth.skin import Painted, Skin, paint
+from palmar.synth.wear.outfit import BARE, Outfit
 from palmar.synth.world import HandTruth
 
 REFLECTION = np.diag(SIGN_POINT)
@@ -69,9 +70,12 @@ class OwnHand:
     shaped: ShapedHand
     body: Body
     painted: Painted
+    """Of the bare skin."""
+    outfit: Outfit = BARE
 
     @staticmethod
     def of(side: int, shape: Float[np.ndarray, " 10"], skin: Skin) -> OwnHand:
+        """A bare one."""
         model = HandModel.default()
         shaped = model.shaped(shape)
         rest = shaped.vertices().astype(np.float32)

@@ -18,10 +18,29 @@ from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
 from palmar.render import Mesh, vertex_normals
 from palmar.synth.cameras import egocentric, head_turning, look_at, still, turned
 from palmar.synth.people.body import FOREARM, LONGEST, RING, SHARPEST, Arm, BodyModel, BodyPose, ShapedBody
-from palmar.synth.people.dress import Garment, Hair, draw_garments, draw_hair, paint_body
+from palmar.synth.people.dress import (
+    Cuff,
+    Eyes,
+    Garment,
+    Hair,
+    Shoes,
+    draw_cuffs,
+    draw_eyes,
+    draw_garments,
+    draw_hair,
+    draw_shoes,
+    hair_colour,
+    paint_body,
+)
 from palmar.synth.people.hands import Grip, LocalHand, OwnHand, ring_rows
+from palmar.synth.people.surface import Surface
 from palmar.synth.pose import sample_synergy
 from palmar.synth.skin import Skin, sample_skin
+from palmar.synth.wear.fine import drawing, ink
+from palmar.synth.wear.fine import hair as strands
+from palmar.synth.wear.glove import SORTS
+from palmar.synth.wear.outfit import draw_outfit
+from palmar.synth.wear.shell import Shell
 from palmar.synth.world import HandTruth, Kind, Piece, View
 
 BONES_OF_HEAD = 5
@@ -52,7 +71,13 @@ class Person:
     """Left, right."""
     skin: Skin
     garments: tuple[Garment, ...]
+    cuffs: tuple[Cuff, ...]
+    """Of long sleeves, left and right, or none."""
+    shoes: Shoes
     hair: Hair | None
+    eyes: Eyes | None
+    arm_items: tuple[Shell, ...]
+    """Hair and ink on the arms."""
     surface: Mesh
     """The bare body's faces and paint; vertices are those at rest."""
     arm_faces: np.ndarray
@@ -67,8 +92,12 @@ class Person:
         skin: Skin | None = None,
         sleeve: float | None = None,
         headless: bool = False,
+        wear: bool = True,
+        gloved: float = 0.08,
     ) -> Person:
         """A person. sleeve: how far sleeves reach, 0 shoulder, 1 elbow, 2 wrist; drawn where not given.
+
+        wear: whether hands may wear anything. gloved: share of persons in gloves.
 
         headless: without head and hair, as the wearer of a camera sees themselves.
         """
@@ -86,8 +115,14 @@ class Person:
         body = BodyModel.default().shaped(coefficients, scale)
         body = replace(body, vertices=_fitted_forearms(body, hands))
         surface = paint_body(rng, body, skin, hands)
-        garments, hidden = draw_garments(rng, body, hands, sleeve)
+        garments, hidden, long = draw_garments(rng, body, hands, sleeve)
+        cuffs = draw_cuffs(rng, hands, garments[0]) if long else ()
+        shoes = draw_shoes(rng, body)
         hair = None if headless else draw_hair(rng, body, surface)
+        eyes = None if headless else draw_eyes(rng, body)
+        items: tuple[Shell, ...] = ()
+        if wear:
+            hands, items = _worn(rng, body, hands, skin, surface.albedo, hidden, gloved)
         arm = body.model.weights[:, list(FOREARM)].sum(1) + body.model.weights[:, 8:10].sum(1) > 0.5
         faces = body.model.faces
         seen = ~hidden[faces].all(1)
@@ -95,9 +130,20 @@ class Person:
             seen &= ~(body.model.weights[:, [4, BONES_OF_HEAD]].sum(1) > 0.3)[faces].any(1)
         of_arm = arm[faces].all(1)
         return Person(
-            body, hands, skin, garments, hair, surface, faces[seen & of_arm], faces[seen & ~of_arm],
+            body,
+            hands,
+            skin,
+            garments,
+            cuffs,
+            shoes,
+            hair,
+            eyes,
+            items,
+            surface,
+            faces[seen & of_arm],
+            faces[seen & ~of_arm],
             (hands[0].body.resolve(sample_synergy(rng).angles), hands[1].body.resolve(sample_synergy(rng).angles)),
-        )  # fmt: skip
+        )
 
     def posed(
         self,
@@ -141,14 +187,26 @@ class Person:
             hand, grip, local = self.hands[side], grips[side], locals_[side]
             instance = first_instance + 1 + side
             truths.append(hand.truth(grip, local, person=person, instance=instance))
-            pieces.append(Piece(self._hand_mesh(side, skins[side], hand_normals[side]), Kind.HAND, instance))
+            mesh = self._hand_mesh(side, skins[side], hand_normals[side])
+            pieces.append(Piece(mesh, Kind.HAND, instance))
+            worn = hand.outfit.pieces(mesh.vertices.astype(np.float64), hand_normals[side], left=side == 0)
+            pieces += [Piece(m, Kind.WEAR, person) for m in worn]
         pieces.append(Piece(self._part(vertices, normals, self.arm_faces), Kind.ARM, person))
         pieces.append(Piece(self._part(vertices, normals, self.body_faces), Kind.BODY, person))
         for garment in self.garments:
             pieces.append(Piece(garment.on(vertices, normals), Kind.CLOTH, person))
+        for side, cuff in enumerate(self.cuffs):
+            mesh = cuff.on(skins[side], hand_normals[side])
+            flipped = np.ascontiguousarray(mesh.faces[:, ::-1])
+            pieces.append(Piece(replace(mesh, faces=flipped) if side == 0 else mesh, Kind.CLOTH, person))
+        pieces.append(Piece(self.shoes.on(*self.body.shins(pose)), Kind.CLOTH, person))
+        for shell in self.arm_items:
+            pieces.append(Piece(shell.on(vertices, normals), Kind.WEAR, person))
         if self.hair is not None:
             pieces.append(Piece(self.hair.on(vertices, normals), Kind.BODY, person))
-        head = _world_of_head(self.body, pose, np.stack(clavicles))
+        head = _world_of_head(self.body, pose)
+        if self.eyes is not None:
+            pieces.append(Piece(self.eyes.on(*head), Kind.BODY, person))
         return Shown(tuple(pieces), tuple(truths), (arms[0], arms[1]), pose, head, vertices)
 
     def arm(self, pose: BodyPose, side: int, grip: Grip) -> Arm:
@@ -224,12 +282,24 @@ class Person:
         return normals, hands
 
     def _hand_mesh(self, side: int, skin: np.ndarray, normals: np.ndarray) -> Mesh:
-        model, p = self.hands[side].shaped.model, self.hands[side].painted
+        hand = self.hands[side]
+        model, glove = hand.shaped.model, hand.outfit.glove
         faces = model.faces if side == 1 else np.ascontiguousarray(model.faces[:, ::-1])
+        surface = hand.painted
+        if glove is not None:
+            skin, surface = glove.skin(skin, normals.astype(np.float64)), glove.painted
+            if glove.smooth is not None:
+                normals = vertex_normals(skin.astype(np.float32), faces)
         return Mesh(
-            skin.astype(np.float32), faces, p.albedo, p.roughness, p.specular,
-            part=model.parts, normals=normals, closed=np.ones(len(faces), bool),
-        )  # fmt: skip
+            skin.astype(np.float32),
+            faces,
+            surface.albedo,
+            surface.roughness,
+            surface.specular,
+            part=model.parts,
+            normals=normals,
+            closed=np.ones(len(faces), bool),
+        )
 
     def _part(self, vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> Mesh:
         rows, number = np.unique(faces, return_inverse=True)
@@ -238,12 +308,89 @@ class Person:
         assert s.specular is not None
         assert s.part is not None
         return Mesh(
-            vertices[rows].astype(np.float32), number.reshape(-1, 3).astype(np.int32), s.albedo[rows],
-            s.roughness[rows], s.specular[rows], part=s.part[rows], normals=normals[rows],
-        )  # fmt: skip
+            vertices[rows].astype(np.float32),
+            number.reshape(-1, 3).astype(np.int32),
+            s.albedo[rows],
+            s.roughness[rows],
+            s.specular[rows],
+            part=s.part[rows],
+            normals=normals[rows],
+        )
 
 
-def _world_of_head(body: ShapedBody, pose: BodyPose, clavicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _worn(
+    rng: np.random.Generator,
+    body: ShapedBody,
+    hands: tuple[OwnHand, OwnHand],
+    skin: Skin,
+    surface_albedo: np.ndarray,
+    hidden: np.ndarray,
+    gloved: float,
+) -> tuple[tuple[OwnHand, OwnHand], tuple[Shell, ...]]:
+    """Both hands with what they wear, and hair and ink on the bare part of the arms."""
+    glove = None
+    if rng.random() < gloved:
+        glove = SORTS[int(rng.choice(4, p=(0.4, 0.2, 0.25, 0.15)))]
+    hairy = float(rng.uniform(0.0, 1.0))
+    colour = hair_colour(rng, skin)
+    state = rng.bit_generator.state
+    dressed = []
+    for hand in hands:
+        if glove is not None:
+            rng.bit_generator.state = state  # a pair of gloves is alike
+        outfit = draw_outfit(
+            rng, hand.shaped, hand.painted, skin, glove=glove, gloved=0.0, hair_colour=colour, hairy=hairy
+        )
+        dressed.append(replace(hand, outfit=outfit))
+    items: list[Shell] = []
+    bare = ~hidden
+    for side in range(2):
+        weight = body.model.weights[:, FOREARM[side]]
+        local = (body.vertices - body.ends[side]) @ body.body_from_local(side)
+        outer = np.clip((local[:, 1] - local[weight > 0.5, 1].mean()) / 0.02 + 0.6, 0.0, 1.0)
+        density = (outer * bare * (weight > 0.4))[body.model.faces].min(1)
+        if density.sum() < 1.0:
+            continue
+        surface = Surface.of(body.vertices, body.model.faces)
+        if hairy > 0.35:
+            way = body.body_from_local(side) @ np.array([-0.85, 0.0, -0.5])
+            items.append(
+                strands(
+                    rng,
+                    surface,
+                    density,
+                    np.tile(way, (len(local), 1)),
+                    int(150 + 600 * hairy),
+                    colour=0.8 * colour,
+                    skin=surface_albedo,
+                    length=float(rng.uniform(0.008, 0.014)),
+                    width=float(rng.uniform(0.0002, 0.0003)),
+                )
+            )
+        if rng.random() < 0.12:
+            spot = np.flatnonzero((outer > 0.9) & bare & (weight > 0.9))
+            if len(spot):
+                at = int(rng.choice(spot))
+                normal = surface.normals[at]
+                along = _unit_row(body.joints[FOREARM[side]] - body.ends[side])
+                along = _unit_row(along - along @ normal * normal)
+                drawn = ink(
+                    surface,
+                    drawing(rng, float(rng.uniform(0.03, 0.07))),
+                    body.vertices[at],
+                    np.stack([along, np.cross(normal, along)]),
+                    width=float(rng.uniform(0.001, 0.0025)),
+                    colour=np.array([0.02, 0.025, 0.035]),
+                )
+                items += [drawn] if drawn is not None else []
+    return (dressed[0], dressed[1]), tuple(items)
+
+
+def _unit_row(v: np.ndarray) -> np.ndarray:
+    return v / np.linalg.norm(v)
+
+
+def _world_of_head(body: ShapedBody, pose: BodyPose) -> tuple[np.ndarray, np.ndarray]:
     turn, place = body.trunk(pose)
     return turn[BONES_OF_HEAD], place[BONES_OF_HEAD]
 

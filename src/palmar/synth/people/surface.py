@@ -50,9 +50,14 @@ class Surface:
             return out, face, bary
         index = np.where(index < len(self.vertices), index, index[:, :1])
         d, f, w = _closest(
-            np.ascontiguousarray(points[rows]), index.astype(np.int64), self.starts, self.around,
-            self.faces, self.vertices, self.normals,
-        )  # fmt: skip
+            np.ascontiguousarray(points[rows]),
+            index.astype(np.int64),
+            self.starts,
+            self.around,
+            self.faces,
+            self.vertices,
+            self.normals,
+        )
         close = np.abs(d) < NEAR
         rows = rows[close]
         out[rows], face[rows], bary[rows] = d[close], f[close], w[close]

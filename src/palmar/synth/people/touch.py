@@ -2,10 +2,10 @@
 
     touched = settle(hands, grips, pulls)                 # grips that touch where `pulls` say and go nowhere too deep
 
-Distances are those of `palmar.synth.people.surface`. `settle` linearises those distances in the joints' angles and the wrists' poses and takes damped steps
-towards: contact where asked, no vertex deeper than `GIVES`, fingers of one hand out of each other, angles inside their
-limits, and everything else as near to the given grips as can be. (Gauss-Newton; as in physics engines' position-based
-contact, with joints in place of particles.)
+`settle` linearises the distances of `palmar.synth.people.surface` in the joints' angles and the wrists' poses and takes
+damped steps towards: contact where asked, no vertex deeper than `GIVES`, fingers of one hand out of each other, angles
+inside their limits, and everything else as near to the given grips as can be. (Gauss-Newton; as in physics engines'
+position-based contact, with joints in place of particles.)
 """
 
 from __future__ import annotations

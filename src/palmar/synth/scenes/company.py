@@ -7,13 +7,13 @@ import numpy as np
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import limits
 from palmar.synth import gestures
-from palmar.synth.cameras import phone, webcam
+from palmar.synth.cameras import webcam
 from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import REFLECTION, Grip, grip_at
 from palmar.synth.people.person import Person, stance
 from palmar.synth.pose import sample_pose, webcam_view
 from palmar.synth.scenes.keys import Keys, comfortable
-from palmar.synth.scenes.stage import Stage, panel
+from palmar.synth.scenes.stage import Stage, panel, stool
 from palmar.synth.world import Moment, Scene
 
 STREAM = 4105
@@ -26,15 +26,15 @@ def build(seed: int, index: int) -> Scene:
     rng = np.random.default_rng((seed, index, STREAM))
     stage = Stage.sample(rng)
     count = int(rng.choice((2, 3, 4), p=(0.4, 0.35, 0.25)))
-    people, poses, keys = [], [], []
+    people, poses, keys, room = [], [], [], []
     order = rng.permutation(count)
     for k in range(count):
         person = Person.sample(rng)
         sits = rng.random() < 0.35
         x = (order[k] - (count - 1) / 2) * rng.uniform(0.8, 1.0)
         z = 1.9 + rng.uniform(-0.25, 0.5) + 0.15 * count
-        # feet on one floor: a standing body's hips are about 0.85 m above it
-        hips = float(person.body.joints[14:16, 1].mean() + 0.44) if not sits else 0.48
+        # the soles of all stand on one floor; who sits has a stool
+        hips = float(person.shoes.points[..., 1].max() + person.body.ends[2:4, 1].mean()) if not sits else 0.48
         pose = stance(
             np.array([x, 0.95 - hips, z]),
             facing=float(np.arctan2(x, z)) * 0.7 + rng.normal(0, 0.3),
@@ -44,13 +44,17 @@ def build(seed: int, index: int) -> Scene:
         )
         raised = [side for side in (0, 1) if rng.random() < 0.55]
         keys.append({side: _keys(rng, person, pose, side) for side in raised})
+        if sits:
+            room.append(stool(rng, pose.place + np.array([0.0, 0.11, 0.06]), 0.955))
         people.append(person)
         poses.append(pose)
     if all(not k for k in keys):
         keys[0] = {1: _keys(rng, people[0], poses[0], 1)}
-    room = [panel(rng, np.array([-3.0, 0.97, 0.4]), np.array([6.0, 0, 0]), np.array([0.0, 0, 4.2]), step=0.12)]
+    room += [panel(rng, np.array([-5.0, 0.955, 0.4]), np.array([10.0, 0, 0]), np.array([0.0, 0, 4.2]), step=0.12)]
     if rng.random() < 0.6:
-        room.append(panel(rng, np.array([-3.0, -1.6, 4.6]), np.array([6.0, 0, 0]), np.array([0.0, 2.57, 0]), step=0.08))
+        room.append(
+            panel(rng, np.array([-5.0, -2.2, 4.6]), np.array([10.0, 0, 0]), np.array([0.0, 3.155, 0]), step=0.08)
+        )
 
     def at(time: float) -> Moment:
         pieces, hands = [], []
@@ -64,7 +68,7 @@ def build(seed: int, index: int) -> Scene:
     target = np.mean([pose.place for pose in poses], axis=0) + np.array([0.0, -0.35, -0.25])
     views = (
         webcam(rng, target, distance=float(rng.uniform(1.3, 2.2))),
-        phone(rng, target, longer=640, portrait=False, seconds=SECONDS),
+        webcam(rng, target, distance=float(rng.uniform(1.6, 2.4)), facing=float(rng.choice((-0.6, 0.6)))),
     )
     return Scene("company", at, stage.light, views, SECONDS, background=stage.background)
 

@@ -147,3 +147,30 @@ def table(
         np.array([0.0, 0.0, z[1] - z[0]]),
         thickness=0.03,
     )
+
+
+def stool(rng: np.random.Generator, seat: Float[np.ndarray, " 3"], floor: float) -> Piece:
+    """A round stool whose top is at `seat`, down to the world's y = `floor`."""
+    t = np.arange(20) * (2 * np.pi / 20)
+    radius = float(rng.uniform(0.15, 0.2))
+    rings = [(radius, 0.0), (radius, 0.04), (0.35 * radius, 0.06), (0.35 * radius, floor - seat[1] - 0.03),
+             (0.95 * radius, floor - seat[1])]  # fmt: skip
+    points = [np.stack([r * np.cos(t), np.full(20, y), r * np.sin(t)], 1) for r, y in rings]
+    vertices = np.concatenate([*points, [[0.0, 0.0, 0.0]]]) + seat
+    faces = []
+    for k in range(len(rings) - 1):
+        for i in range(20):
+            a, b = 20 * k + i, 20 * k + (i + 1) % 20
+            faces += [(a, b, b + 20), (a, b + 20, a + 20)]
+    faces += [(100, (i + 1) % 20, i) for i in range(20)]
+    n = len(vertices)
+    colour = rng.uniform(0.03, 0.6) * rng.uniform(0.6, 1.0, 3)
+    mesh = Mesh(
+        vertices.astype(np.float32),
+        np.array(faces, np.int32),
+        np.tile(colour, (n, 1)).astype(np.float32),
+        np.full(n, 0.5, np.float32),
+        np.full(n, 0.5, np.float32),
+        part=np.full(n, ROOM_PART, np.uint8),
+    )
+    return Piece(mesh, Kind.ROOM, ROOM)

@@ -27,6 +27,8 @@ class Shell:
     roughness: float
     specular: float
     part: int
+    flat: bool = False
+    """Lies on the surface like ink or hair: shaded with the normals below it."""
 
     def lift(self, count: int) -> Float[np.ndarray, " v"]:
         """How far each of `count` body vertices would have to be lifted to be covered, about; metres."""
@@ -43,9 +45,14 @@ class Shell:
         points = self.from_body @ vertices + out * self.gap[:, None]
         n = len(points)
         return Mesh(
-            points.astype(np.float32), self.faces, self.albedo, np.full(n, self.roughness, np.float32),
-            np.full(n, self.specular, np.float32), part=np.full(n, self.part, np.uint8),
-        )  # fmt: skip
+            points.astype(np.float32),
+            self.faces,
+            self.albedo,
+            np.full(n, self.roughness, np.float32),
+            np.full(n, self.specular, np.float32),
+            part=np.full(n, self.part, np.uint8),
+            normals=out.astype(np.float32) if self.flat else None,
+        )
 
 
 def cut(faces: Int32[np.ndarray, "f 3"], field: Float[np.ndarray, " v"]) -> tuple[csr_matrix, Int32[np.ndarray, "g 3"]]:
