@@ -1,0 +1,437 @@
+"""Whole sequences: a main action of a named class, what it needs before, and what a person does besides.
+
+script = compose(np.random.default_rng(5), "pour bottle")
+script.text                  # "A person picks up the bottle with the right hand, pours from it into the bowl ..."
+script.at(1.5)               # poses of both hands and of everything
+script.segments              # what each hand does when
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from palmar.errors import one_of
+from palmar.hand import HandModel, ShapedHand
+from palmar.synth.action import props, tools, verbs
+from palmar.synth.action.faults import Faults, look
+from palmar.synth.action.props import OPEN, prop
+from palmar.synth.action.script import Script
+from palmar.synth.action.stage import LEFT, RIGHT, Item, Stage
+from palmar.synth.action.verbs import outward
+from palmar.synth.action.words import SEEN, joined
+from palmar.synth.scene import sample_shape
+from palmar.synth.world import Segment
+
+TRIES = 6
+"""Draws at most until one has no faults; the best of them is kept."""
+GOOD = 3.0
+"""Cost of faults (`Faults.cost`) below which no other draw is made."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A class of actions: what a recogniser of actions is asked for."""
+
+    verb: str
+    noun: str
+    """Empty where there is none."""
+    act: Callable[[Stage, int], None]
+    """Sets the stage and does it, mostly with the hand of that side."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.verb} {self.noun}".strip()
+
+
+# ------------------------------------------------------------------------------------------------------ setting up
+
+
+def _spot(stage: Stage, side: int, x: tuple[float, float], z: tuple[float, float], reach: float) -> tuple[float, float]:
+    """(x, z) on the table, x counted outward from the middle, away from what stands there."""
+    best, most = (0.0, 0.4), -np.inf
+    for _ in range(30):
+        at = (outward(side) * float(stage.rng.uniform(*x)), float(stage.rng.uniform(*z)))
+        room = min(
+            (math.dist(at, i.path(0.0)[[0, 2], 3]) - i.prop.reach - reach for i in stage.items if i.on is None),
+            default=1.0,
+        )
+        if room > 0.04:
+            return at
+        if room > most:
+            best, most = at, room
+    return best
+
+
+NEAR, FAR = (0.32, 0.40), (0.38, 0.47)
+OWN, MIDDLE, OTHER = (0.08, 0.2), (-0.04, 0.05), (-0.2, -0.06)
+
+
+def _stand(stage: Stage, side: int, noun: str, x=OWN, z=NEAR, *, way: str | None = None) -> Item:
+    thing = prop(stage.rng, noun)
+    return stage.add(thing, _spot(stage, side, x, z, thing.reach), side=side, way=way)
+
+
+def _maybe_place(stage: Stage, side: int, chance: float = 0.75) -> None:
+    if stage.rng.random() < chance:
+        verbs.place(stage, side)
+
+
+def _pick_up(noun: str, way: str | None = None) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        item = _stand(stage, side, noun, way=way)
+        verbs.take(stage, side, item, way)
+        if stage.rng.random() < 0.5:
+            verbs.place(stage, side)
+
+    return act
+
+
+def _move(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        item = _stand(stage, side, noun)
+        goal = _spot(stage, side, (-0.1, 0.24), NEAR, item.prop.reach)
+        verbs.move(stage, side, item, goal)
+
+    return act
+
+
+def _place(noun: str) -> Callable[[Stage, int], None]:
+    """The thing is in the hand from the beginning."""
+
+    def act(stage: Stage, side: int) -> None:
+        thing = prop(stage.rng, noun)
+        way = next(iter(thing.ways))
+        height = stage.table - thing.low - stage.rng.uniform(0.1, 0.16)
+        at = np.array([outward(side) * stage.rng.uniform(0.1, 0.2), height, stage.rng.uniform(0.3, 0.38)])
+        stage.give_upright(side, thing, way, at)
+        verbs.place(stage, side)
+
+    return act
+
+
+def _pour(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        into = _stand(stage, side, ("bowl", "glass", "mug")[int(stage.rng.integers(3))] if noun == "bottle" else "bowl",
+                      (-0.10, -0.02), NEAR)  # fmt: skip
+        item = _stand(stage, side, noun, (0.10, 0.2))
+        verbs.take(stage, side, item)
+        verbs.pour(stage, side, into)
+        _maybe_place(stage, side)
+
+    return act
+
+
+def _held(noun: str, *does: Callable[[Stage, int], None], way: str | None = None) -> Callable[[Stage, int], None]:
+    """Take it, do these with it, mostly put it back."""
+
+    def act(stage: Stage, side: int) -> None:
+        item = _stand(stage, side, noun, way=way)
+        verbs.take(stage, side, item, way)
+        for do in does:
+            do(stage, side)
+        _maybe_place(stage, side)
+
+    return act
+
+
+def _lidded(stage: Stage, side: int, noun: str, *, on: bool = True) -> tuple[Item, Item]:
+    """A jar or bottle that stands before both hands, and its lid on it or beside it."""
+    base = _stand(stage, 1 - side, noun, (-0.03, 0.04), (0.34, 0.38))
+    cover = (props.lid if noun == "jar" else props.cap)(stage.rng, base.prop.mouth)
+    if on:
+        return base, stage.attach(cover, base, base.prop.marks["mouth"] + 0.2 * cover.top * props.UP)
+    lid = stage.add(cover, _spot(stage, side, (0.12, 0.2), NEAR, cover.reach), side=side)
+    lid.partners.append(base)
+    return base, lid
+
+
+def _open_jar(stage: Stage, side: int) -> None:
+    tools.open_jar(stage, side, *_lidded(stage, side, "jar"))
+
+
+def _close_jar(stage: Stage, side: int) -> None:
+    tools.close_jar(stage, side, *_lidded(stage, side, "jar", on=False))
+
+
+def _unscrew(stage: Stage, side: int) -> None:
+    bottle, cap = _lidded(stage, side, "bottle")
+    verbs.steady(stage, 1 - side, bottle, "low")
+    verbs.unscrew(stage, side, cap)
+    verbs.place(stage, side)
+    tools.let_be(stage, 1 - side)
+
+
+def _screw(stage: Stage, side: int) -> None:
+    bottle, cap = _lidded(stage, side, "bottle", on=False)
+    verbs.take(stage, side, cap)
+    verbs.steady(stage, 1 - side, bottle, "low")
+    verbs.screw(stage, side, bottle)
+    tools.let_be(stage, 1 - side)
+
+
+def _open_box(stage: Stage, side: int) -> None:
+    box = _stand(stage, side, "chest", (0.03, 0.12), (0.33, 0.37), way="lid")
+    tools.swing_lid(stage, side, box, shut=False)
+    if stage.rng.random() < 0.3:
+        tools.swing_lid(stage, side, box, shut=True)
+
+
+def _close_box(stage: Stage, side: int) -> None:
+    box = _stand(stage, side, "chest", (0.03, 0.12), (0.33, 0.37), way="lid")
+    box.joints.first = np.array([stage.rng.uniform(0.95, 1.3)])
+    tools.swing_lid(stage, side, box, shut=True)
+
+
+def _put_in(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        tray = _stand(stage, side, "tray", (-0.14, -0.02), FAR)
+        item = _stand(stage, side, noun, (0.1, 0.2))
+        verbs.take(stage, side, item)
+        tools.put_in(stage, side, tray)
+
+    return act
+
+
+def _take_out(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        tray = _stand(stage, side, "tray", (-0.06, 0.06), FAR)
+        item = stage.add(prop(stage.rng, noun), (0.0, 0.4), side=side)
+        tools.put_into_before(stage, item, tray)
+        verbs.take(stage, side, item)
+        _maybe_place(stage, side, 0.85)
+
+    return act
+
+
+def _hand_over(stage: Stage, side: int) -> None:
+    item = _stand(stage, side, "bottle", way="low")
+    verbs.take(stage, side, item, "low")
+    tools.hand_over(stage, side)
+    _maybe_place(stage, 1 - side)
+
+
+def _read_book(stage: Stage, side: int) -> None:
+    book = stage.lead(prop(stage.rng, "book"), {LEFT: "edge", RIGHT: "edge"}, tools.book_pose(stage, high=False))
+    tools.read_book(stage, book)
+
+
+def _phone(stage: Stage, side: int) -> None:
+    at = np.array([outward(side) * stage.rng.uniform(0.08, 0.16), stage.table - 0.12, stage.rng.uniform(0.29, 0.34)])
+    stage.give(side, prop(stage.rng, "phone"), "edges", tools.phone_pose(side, at))
+
+
+def _read_phone(stage: Stage, side: int) -> None:
+    _phone(stage, side)
+    tools.read_phone(stage, side)
+
+
+def _tap_phone(stage: Stage, side: int) -> None:
+    _phone(stage, 1 - side)
+    tools.read_phone(stage, 1 - side, tap=True)
+
+
+def _write(stage: Stage, side: int) -> None:
+    paper = _stand(stage, side, "paper", (-0.03, 0.06), (0.34, 0.38))
+    turn = outward(side) * stage.rng.uniform(-0.1, 0.35)
+    flat = paper.path(0.0).copy()
+    flat[:3, :3] = props.yaw(turn)
+    paper.path.first = _fixed(flat)
+    pose = tools.pen_pose(side, stage.rng)
+    pose[:3, 3] = [outward(side) * 0.15, stage.table - 0.12, 0.30]
+    stage.give(side, prop(stage.rng, "pen"), "write", pose)
+    tools.write(stage, side, paper)
+
+
+def _fixed(pose: np.ndarray):
+    return lambda time: pose
+
+
+def _stir(stage: Stage, side: int) -> None:
+    vessel = _stand(stage, side, ("mug", "glass")[int(stage.rng.integers(2))], (0.02, 0.12), (0.34, 0.4))
+    spoon = stage.add(prop(stage.rng, "spoon"), (0.0, 0.4))
+    tools.lean(stage, spoon, vessel, side)
+    tools.stir(stage, side, spoon, vessel)
+
+
+def _cut(stage: Stage, side: int) -> None:
+    aside = outward(side)
+    edge = np.array([-aside * 0.04, stage.table - 0.17, 0.38])
+    paper = stage.give(1 - side, prop(stage.rng, "sheet"), "edge", tools.paper_pose(1 - side, edge))
+    pose = np.eye(4)
+    pose[:3, :3] = tools.scissors_turn(side, stage.rng)
+    pose[:3, 3] = [aside * 0.21, stage.table - 0.14, 0.31]
+    item = stage.give(side, prop(stage.rng, "scissors"), "bows", pose)
+    item.joints.first = np.array([-OPEN, -OPEN])
+    tools.cut(stage, side, paper)
+
+
+def _point(stage: Stage, side: int) -> None:
+    nouns = ("mug", "bottle", "bowl", "can", "jar", "ball", "glass")
+    item = _stand(stage, side, nouns[int(stage.rng.integers(len(nouns)))], (-0.06, 0.2), FAR)
+    verbs.point(stage, side, item)
+
+
+ACTIONS: Mapping[str, Action] = {
+    action.name: action
+    for action in (
+        Action("pick up", "mug", _pick_up("mug", "rim")),
+        Action("pick up", "ball", _pick_up("ball")),
+        Action("place", "can", _place("can")),
+        Action("place", "glass", _place("glass")),
+        Action("move", "block", _move("block")),
+        Action("move", "bottle", _move("bottle")),
+        Action("move", "mug", _move("mug")),
+        Action("pour", "bottle", _pour("bottle")),
+        Action("pour", "mug", _pour("mug")),
+        Action("pour", "can", _pour("can")),
+        Action("drink", "mug", _held("mug", tools.drink)),
+        Action("drink", "glass", _held("glass", tools.drink)),
+        Action("shake", "bottle", _held("bottle", verbs.shake)),
+        Action("shake", "can", _held("can", verbs.shake)),
+        Action("read the label of", "bottle", _held("bottle", tools.read_label)),
+        Action("read the label of", "can", _held("can", tools.read_label)),
+        Action("unscrew", "bottle cap", _unscrew),
+        Action("screw", "bottle cap", _screw),
+        Action("open", "jar", _open_jar),
+        Action("close", "jar", _close_jar),
+        Action("open", "box", _open_box),
+        Action("close", "box", _close_box),
+        Action("put in", "block", _put_in("block")),
+        Action("put in", "ball", _put_in("ball")),
+        Action("take out", "block", _take_out("block")),
+        Action("take out", "ball", _take_out("ball")),
+        Action("hand over", "bottle", _hand_over),
+        Action("squeeze", "sponge", _held("sponge", verbs.squeeze)),
+        Action("squeeze", "ball", _held("ball", verbs.squeeze)),
+        Action("wipe", "sponge", _held("sponge", verbs.wipe)),
+        Action("spray", "spray bottle", _held("spray bottle", tools.spray)),
+        Action("read", "book", _read_book),
+        Action("read", "phone", _read_phone),
+        Action("tap", "phone", _tap_phone),
+        Action("write", "pen", _write),
+        Action("stir", "spoon", _stir),
+        Action("cut", "scissors", _cut),
+        Action("point", "thing", _point),
+        Action("wave", "", verbs.wave),
+        Action("count", "", verbs.count),
+        Action("sign", "", verbs.sign),
+    )
+}
+"""All classes by name."""
+
+
+def action_names() -> tuple[str, ...]:
+    """The classes of actions, in their order: a class of number k is the k-th."""
+    return tuple(ACTIONS)
+
+
+# ------------------------------------------------------------------------------------------------------- composing
+
+
+def compose(
+    rng: np.random.Generator,
+    name: str | None = None,
+    *,
+    shaped: ShapedHand | None = None,
+    side: int | None = None,
+    alone: bool = False,
+    tries: int = TRIES,
+) -> Script:
+    """A sequence of one to five actions around one of a class.
+
+    name: of `action_names()`, any where not given. shaped: the person's right hand, drawn where not given. side: of the
+    hand that does most, right in seven of eight where not given. alone: nothing before or after but what the action
+    needs. Raises PalmarError for an unknown name.
+    """
+    names = action_names()
+    name = names[int(rng.integers(len(names)))] if name is None else one_of("action", name, names)
+    shaped = HandModel.default().shaped(sample_shape(rng)) if shaped is None else shaped
+    side = (RIGHT if rng.random() < 0.875 else LEFT) if side is None else side
+    table = float(rng.uniform(0.40, 0.45))
+    best, least = None, np.inf
+    for seed in rng.integers(2**62, size=tries).tolist():
+        script = _draw(np.random.default_rng(seed), ACTIONS[name], shaped, side, table, alone)
+        cost = look(script).cost
+        if cost < least:
+            best, least = script, cost
+        if cost < GOOD:
+            break
+    assert best is not None
+    return best
+
+
+def _draw(rng: np.random.Generator, action: Action, shaped: ShapedHand, side: int, table: float, alone: bool) -> Script:
+    stage = Stage(rng, shaped, table)
+    if not alone and rng.random() < 0.2 and action.noun and action.name not in HELD:
+        (verbs.wave, verbs.sign)[int(rng.integers(2))](stage, side if rng.random() < 0.7 else 1 - side)
+    action.act(stage, side)
+    wanted = int(rng.integers(1, 6))
+    others = [] if alone else _bystanders(stage)
+    while not alone and len(stage.done) < wanted:
+        free = [s for s in (side, 1 - side) if stage.hands[s].item is None]
+        if not free or not _besides(stage, free[int(rng.integers(len(free)))], others):
+            break
+    seconds = stage.finish()
+    segments: list[Segment] = [segment for hand in stage.hands for segment in hand.segments]
+    done = sorted(stage.done, key=lambda d: (d.start, d.side))
+    return Script(
+        stage,
+        seconds,
+        action.name,
+        tuple(done),
+        tuple(sorted(segments, key=lambda s: (s.start, s.side))),
+        joined(rng, [(d.text, None if d.verb in SEEN else d.side) for d in done]),
+    )
+
+
+HELD = ("read book", "read phone", "tap phone", "write pen", "cut scissors", "place can", "place glass")
+"""Actions that begin with something in a hand."""
+
+
+def _bystanders(stage: Stage) -> list[Item]:
+    """Things that have no part in the main action, at the far side of the table."""
+    nouns = ("mug", "can", "bottle", "jar", "glass", "bowl", "ball", "block")
+    out = []
+    for _ in range(int(stage.rng.integers(0, 3))):
+        noun = nouns[int(stage.rng.integers(len(nouns)))]
+        if any(item.noun == noun for item in stage.items):
+            continue
+        thing = prop(stage.rng, noun)
+        at = _spot(stage, RIGHT, (-0.3, 0.3), (0.43, 0.52), thing.reach)
+        out.append(stage.add(thing, at, side=RIGHT if at[0] > 0 else LEFT))
+    return out
+
+
+def _besides(stage: Stage, side: int, others: list[Item]) -> bool:
+    """One thing more, with a free hand; whether there was any to do."""
+    rng = stage.rng
+    draw = rng.random()
+    known = {done.verb for done in stage.done}
+    if others and draw < 0.55:
+        item = others[int(rng.integers(len(others)))]
+        if item.path(1e6)[0, 3] * outward(side) < -0.08:
+            side = 1 - side
+        if stage.hands[side].item is not None:
+            return False
+        if rng.random() < 0.6 and item.noun != "bowl" and item.holder is None:
+            verbs.move(stage, side, item, tuple(verbs.free_spot(stage, side, item).tolist()))
+        else:
+            verbs.point(stage, side, item)
+    elif draw < 0.8 and "wave" not in known:
+        verbs.wave(stage, side)
+    elif "sign" not in known:
+        verbs.sign(stage, side)
+    elif "count" not in known and len({hand.item for hand in stage.hands} - {None}) == 0:
+        verbs.count(stage, side)
+    else:
+        return False
+    return True
+
+
+def faults(script: Script) -> Faults:
+    """What is not as it could be in a script: see `palmar.synth.action.faults`."""
+    return look(script)
