@@ -111,6 +111,9 @@ BROUGHT: Mapping[str, tuple[Link, ...]] = {
     "numpy": (
         Link(INSIDE, "libgfortran", "", "GPL-3.0-or-later WITH GCC-exception-3.1", "in the wheels of numpy and scipy"),
     ),
+    "triton": (
+        Link(INSIDE, "ptxas", "", "LicenseRef-NVIDIA-EULA", "in triton's wheels; makes machine code for NVIDIA GPUs"),
+    ),
 }
 """What the wheels of our dependencies bring along that their own metadata does not name."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from palmar.errors import PalmarError
 from palmar.render import Light, LightBatch, Mesh, MeshBatch, rasterize, vertex_normals, visible
 from palmar.render.batch import vertex_normals_batch
+from palmar.render.device import uses_triton
 
 
 def soup(seed: int, vertices: int = 30, faces: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -178,3 +181,22 @@ def test_bad_arguments_are_named():
                 for n in (3, 4)
             ]
         )
+
+
+@pytest.mark.plain
+def test_a_missing_triton_is_named_where_a_gpu_is_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    assert not uses_triton(torch.device("cpu"))
+    with pytest.raises(PalmarError, match=r"'triton'.*\[torch\]"):
+        uses_triton(torch.device("cuda"))
+
+
+@pytest.mark.plain
+def test_pytorch_comes_only_when_batches_are_asked_for():
+    code = (
+        "import sys, palmar.render as r\n"
+        "assert 'torch' not in sys.modules; r.MeshBatch; assert 'torch' in sys.modules\n"
+        "try: r.Nothing\nexcept AttributeError as err: assert 'Nothing' in str(err)\nelse: raise SystemExit(1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -10,9 +10,9 @@ Letters in shapes: b samples, v vertices, f faces, l lamps, h and w pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -132,7 +132,7 @@ class MeshBatch:
                 )
         v, f = len(first.vertices), len(first.faces)
         columns: dict[str, Tensor | None] = {}
-        defaults = {
+        defaults: dict[str, Callable[[Mesh], Any] | None] = {
             "vertices": None,
             "albedo": None,
             "roughness": lambda m: np.full(v, 0.5, np.float32),
@@ -145,10 +145,12 @@ class MeshBatch:
             "uv": lambda m: np.zeros((f, 3, 2), np.float32),
         }
         for name, default in defaults.items():
-            values = [getattr(mesh, name) for mesh in meshes]
+            values: list[Any] = [getattr(mesh, name) for mesh in meshes]
             if all(value is None for value in values):
                 continue
-            rows = [default(m) if value is None and default else value for m, value in zip(meshes, values, strict=True)]
+            rows: list[Any] = [
+                default(m) if value is None and default else value for m, value in zip(meshes, values, strict=True)
+            ]
             once = name in ("faces", "part", "closed", "uv") and all(np.array_equal(row, rows[0]) for row in rows)
             columns[name] = torch.from_numpy(rows[0].copy() if once else np.stack(rows))
         textures: list[np.ndarray] = []
@@ -222,7 +224,7 @@ class LightBatch:
         if len({(light.shadow_size, light.shadow_bias) for light in lights}) > 1:
             raise PalmarError("LightBatch.stack: lights must agree in shadow_size and shadow_bias.")
         lamps = max(len(light.directions) for light in lights)
-        directions = np.tile(np.float32([0, 0, -1]), (len(lights), lamps, 1))
+        directions = np.tile(np.array([0, 0, -1], np.float32), (len(lights), lamps, 1))
         colours = np.zeros((len(lights), lamps, 3), np.float32)
         shadows = np.zeros((len(lights), lamps), bool)
         for row, light in enumerate(lights):

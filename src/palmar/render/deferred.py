@@ -170,7 +170,7 @@ def shade(
         closer = depth_key[i] > nearest
         nearest = torch.where(closer, depth_key[i], nearest)
         lead = torch.where(closer, group[i], lead)
-    covered = sum(one.to(torch.float32) for one in hit)
+    covered = torch.stack(hit).sum(0, dtype=torch.float32)
 
     rgb = torch.zeros((b, height, width, 3), device=device)
     front_face = torch.full_like(face[0], -1)
