@@ -11,6 +11,7 @@ Nothing there: depth and distance are inf (the truth: nothing up to infinity; se
 from __future__ import annotations
 
 import functools
+import weakref
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -48,15 +49,30 @@ def rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
     return _rays(replace(camera, world_from_camera=None))
 
 
+_SURFACES: weakref.WeakKeyDictionary[Shot, Surface] = weakref.WeakKeyDictionary()
+
+
 def surface(shot: Shot, buffers: Buffers | None = None) -> Surface:
-    """The point of the surface in the middle of every pixel. buffers: those of `shot.alone`, for what is hidden."""
-    seen = shot.buffers if buffers is None else buffers
+    """The point of the surface in the middle of every pixel. buffers: those of `shot.alone`, for what is hidden.
+
+    Read-only: of what is seen it is kept as long as the shot, for most sensors ask for it.
+    """
+    if buffers is not None:
+        return _surface(shot, buffers)
+    found = _SURFACES.get(shot)
+    if found is None:
+        found = _SURFACES[shot] = _surface(shot, shot.buffers)
+    return found
+
+
+def _surface(shot: Shot, seen: Buffers) -> Surface:
     height, width = seen.face.shape
     weights, points = np.zeros((height, width, 3)), np.full((height, width, 3), np.nan)
     at = seen.face >= 0
     corners = shot.mesh.vertices[shot.mesh.faces[seen.face[at]]].astype(np.float64)
     w = meet(corners, rays(shot.camera)[at], seen.bary[at])
     weights[at], points[at] = w, np.einsum("nk,nkc->nc", w, corners)
+    weights.flags.writeable = points.flags.writeable = False
     return Surface(seen.face, weights, points)
 
 
