@@ -23,7 +23,7 @@ from palmar.synth.things.primitives import (
 from palmar.synth.things.thing import Grip, Joint, Material, Shell, Thing, frame
 
 Rng = np.random.Generator
-Outline = Float[np.ndarray, "n 2"]
+Outline = Float[np.ndarray, "_ 2"]
 
 
 def smooth(knots: Float[np.ndarray, "k 2"], count: int = 24) -> Outline:
