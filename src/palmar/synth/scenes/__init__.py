@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from palmar.synth.scenes import company, face, holding, interacting, wearer, webcam
+from palmar.synth.scenes import company, desk, face, holding, interacting, wearer, webcam
 from palmar.synth.world import Scene
 
 Builder = Callable[[int, int], Scene]
@@ -16,5 +16,6 @@ SCENES: Mapping[str, Builder] = {
     "egocentric": wearer.build,
     "hand at face": face.build,
     "company": company.build,
+    "desk": desk.build,
     "holding": holding.build,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from palmar.geometry.rotations import rotmat_from_rotvec
@@ -12,7 +14,7 @@ from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import REFLECTION, Grip, grip_at
 from palmar.synth.people.person import Person, stance
 from palmar.synth.pose import sample_pose, webcam_view
-from palmar.synth.scenes.keys import Keys, comfortable
+from palmar.synth.scenes.keys import Keys, both, comfortable
 from palmar.synth.scenes.stage import Stage, panel, stool
 from palmar.synth.world import Moment, Scene
 
@@ -43,7 +45,7 @@ def build(seed: int, index: int) -> Scene:
             thigh=1.5 if sits else 0.0,
         )
         raised = [side for side in (0, 1) if rng.random() < 0.55]
-        keys.append({side: _keys(rng, person, pose, side) for side in raised})
+        keys.append(both(partial(_keys, rng, person, pose), raised, SECONDS) if raised else {})
         if sits:
             room.append(stool(rng, pose.place + np.array([0.0, 0.11, 0.06]), 0.955))
         people.append(person)

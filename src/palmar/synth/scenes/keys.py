@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
-from palmar.synth.people.body import BodyPose
+from palmar.synth.people.body import BONE, BodyPose
 from palmar.synth.people.hands import Grip, OwnHand
 from palmar.synth.people.person import Person
 from palmar.synth.pose import minimum_jerk
@@ -70,9 +70,52 @@ def comfortable(
         grip = propose()
         arm = person.arm(pose, side, grip)
         strain = arm.strain + 40.0 * float(np.linalg.norm(arm.wrist - grip.wrist))
+        strain += 100.0 * intrusion(person, pose, side, grip)
         if strain < least:
             best, least = grip, strain
         if least < enough:
             break
     assert best is not None
     return best
+
+
+def intrusion(person: Person, pose: BodyPose, side: int, grip: Grip) -> float:
+    """Metres by which a hand comes nearer to the person's head or trunk than a hand's thickness; 0 for clear ones."""
+    turn, place = person.body.trunk(pose)
+    hand = person.hands[side]
+    joints = hand.to_world(grip, hand.shaped.posed(hand.shaped.model.rotations_from_angles(grip.angles)).joints())
+    head, chest = BONE["head"], BONE["upper chest"]
+    eyes = person.body.ends[4:].mean(0) - person.body.joints[head]
+    middle = place[head] + turn[head] @ (eyes + np.array([0.0, 0.01, 0.09]))
+    near_head = 0.15 - float(np.linalg.norm(joints - middle, axis=1).min())
+    local = (joints - place[chest]) @ turn[chest]  # a board 0.34 m wide, from the shoulders down
+    aside = np.abs(local[:, 0]) < 0.17
+    front = -0.16 - 0.02 * np.clip(local[:, 1] / 0.3, 0, 1)
+    near_trunk = float(np.where(aside & (local[:, 1] > -0.05), local[:, 2] - front, -1.0).max())
+    return max(near_head, near_trunk, 0.0)
+
+
+def apart(one: Keys, two: Keys, seconds: float) -> bool:
+    """Whether two hands keep 35 mm between their joints at all times."""
+    for time in np.linspace(0.0, seconds, 25):
+        points = []
+        for keys in (one, two):
+            grip, hand = keys.at(float(time)), keys.hand
+            rotations = hand.shaped.model.rotations_from_angles(grip.angles)
+            points.append(hand.to_world(grip, hand.shaped.posed(rotations).joints()))
+        if np.linalg.norm(points[0][:, None] - points[1][None], axis=2).min() < 0.035:
+            return False
+    return True
+
+
+def both(draw: Callable[[int], Keys], sides: Sequence[int], seconds: float) -> dict[int, Keys]:
+    """Keys of one hand or two that do not run into each other: the second is drawn anew until they do not, or, after
+    eight times, left out."""
+    keys = {sides[0]: draw(sides[0])}
+    for side in sides[1:]:
+        for _ in range(8):
+            found = draw(side)
+            if apart(keys[sides[0]], found, seconds):
+                keys[side] = found
+                break
+    return keys

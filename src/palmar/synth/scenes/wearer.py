@@ -7,7 +7,7 @@ import numpy as np
 from palmar.synth.people.hands import REFLECTION, Grip, grip_at
 from palmar.synth.people.person import Person, looking, own_eyes, stance
 from palmar.synth.pose import sample_pose
-from palmar.synth.scenes.keys import Keys, comfortable
+from palmar.synth.scenes.keys import Keys, both, comfortable
 from palmar.synth.scenes.pairs import world_from_hand
 from palmar.synth.scenes.stage import Stage, table
 from palmar.synth.world import Moment, Scene
@@ -32,7 +32,8 @@ def build(seed: int, index: int) -> Scene:
     height = float(pose.place[1]) - (0.13 if sits else 0.05) + rng.normal(0, 0.02)
     has_table = rng.random() < 0.75
     shown = (0, 1) if rng.random() < 0.85 else (int(rng.integers(2)),)
-    keys = {side: _keys(rng, person, pose, side, height - 0.02 if has_table else np.inf) for side in shown}
+    floor = height - 0.02 if has_table else np.inf
+    keys = both(lambda side: _keys(rng, person, pose, side, floor), shown, SECONDS)
     target = pose.place + pose.world_from_body @ np.array([0.0, -0.28, -0.38])
     pose = looking(person, pose, target)
     # behind the table's edge sits the trunk

@@ -8,7 +8,7 @@ from palmar.synth.cameras import phone, webcam
 from palmar.synth.people.hands import REFLECTION, Grip, grip_at
 from palmar.synth.people.person import Person, stance
 from palmar.synth.pose import sample_pose, webcam_view
-from palmar.synth.scenes.keys import Keys, comfortable
+from palmar.synth.scenes.keys import Keys, both, comfortable
 from palmar.synth.scenes.stage import Stage, table
 from palmar.synth.world import Moment, Scene
 
@@ -29,11 +29,11 @@ def build(seed: int, index: int) -> Scene:
         thigh=1.5,
     )
     shown = [side for side in (0, 1) if rng.random() < 0.75] or [int(rng.integers(2))]
-    keys: dict[int, Keys] = {}
-    for side in shown:
+
+    def draw(side: int) -> Keys:
         hand = person.hands[side]
 
-        def propose(hand=hand, side=side) -> Grip:
+        def propose() -> Grip:
             angles = hand.body.resolve(sample_pose(rng).angles)
             turn = webcam_view(rng)
             turn = turn if side == 1 else REFLECTION @ turn @ REFLECTION
@@ -42,7 +42,9 @@ def build(seed: int, index: int) -> Scene:
             return grip_at(hand, angles, turn, knuckle=pose.place + pose.world_from_body @ local)
 
         grips = [comfortable(person, pose, side, propose) for _ in range(int(rng.integers(2, 5)))]
-        keys[side] = Keys.spread(rng, hand, grips, seconds)
+        return Keys.spread(rng, hand, grips, seconds)
+
+    keys = both(draw, shown, seconds)
     room = []
     if rng.random() < 0.5:
         room = [table(rng, float(pose.place[1] - 0.10 + rng.normal(0, 0.02)), (0.0, float(pose.place[2]) - 0.22))]

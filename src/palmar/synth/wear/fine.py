@@ -10,7 +10,7 @@ from palmar.synth.people.surface import Surface
 from palmar.synth.wear.shell import Shell
 
 HAIR_PART, INK_PART = 27, 28
-REAL_WIDTH = 0.0001
+REAL_WIDTH = 0.00008
 """Metres: what a hair with its shadow covers."""
 
 
