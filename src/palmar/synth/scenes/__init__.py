@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from palmar.synth.scenes import company, desk, face, holding, interacting, wearer, webcam
+from palmar.synth.scenes import acting, company, desk, face, holding, interacting, wearer, webcam
 from palmar.synth.world import Scene
 
 Builder = Callable[[int, int], Scene]
@@ -18,4 +18,5 @@ SCENES: Mapping[str, Builder] = {
     "company": company.build,
     "desk": desk.build,
     "holding": holding.build,
+    "acting": acting.build,
 }
