@@ -2,7 +2,7 @@
 
 `SENSORS` has every one of them by name, with one call for all: `SENSORS["depth"](scene, view, time, rng)` gives a
 `Reading`, arrays by name. Exact ones take no draw from the generator. The modules hold the functions behind them, with
-more options: `rgb`, `geometry`, `masks`, `flow`.
+more options: `rgb`, `geometry`, `masks`, `flow`, `depth_noise`, `events`, `emg`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from palmar.errors import one_of
+from palmar.synth.sense import depth_noise, emg, geometry, masks, rgb
+from palmar.synth.sense import events as _events
 from palmar.synth.sense import flow as _flow
-from palmar.synth.sense import geometry, masks, rgb
 from palmar.synth.world import Scene, Shot, View, shoot
 
 Reading = dict[str, np.ndarray]
@@ -109,6 +110,54 @@ def _motion(scene: Scene, view: View, time: float, rng: np.random.Generator, sho
     }
 
 
+def _structured(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    return {"structured_light": depth_noise.structured_light(shot, rng)}
+
+
+def _tof(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    z, infrared = depth_noise.time_of_flight(shot, rng)
+    return {"time_of_flight": z, "infrared": infrared}
+
+
+EVENT_PIXELS = 240
+"""Along the longer side of the event camera in `SENSORS`; `events.record` has as many as its view."""
+
+
+def _event_camera(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    small = _events.smaller(view, EVENT_PIXELS)
+    found = _events.record(scene, small, time, STEP, rng, rate_hz=600.0)
+    start = time * 1e6
+    return {
+        "time_us": found.time_us,
+        "x": found.x,
+        "y": found.y,
+        "polarity": found.polarity,
+        "voxels": _events.voxel_grid(found, start, start + STEP * 1e6),
+    }
+
+
+EMG_SECONDS = 0.5
+
+
+def _muscles(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    signals, poses, seconds = [], [], np.zeros(0)
+    start = max(time - EMG_SECONDS / 2, 0.0)
+    for hand in shot.moment.hands:
+        arm = emg.Arm.sample(rng, hand.side)
+        times, angles, grip = emg.follow(scene, hand.instance, start, EMG_SECONDS, step=0.02)
+        found = emg.record(arm, emg.Band.sample(rng), times, angles, rng, grip=grip)
+        rows = np.clip(np.rint((found.times - start) / (times[1] - times[0])).astype(int), 0, len(angles) - 1)
+        signals.append(found.emg)
+        poses.append(angles[rows])
+        seconds = found.times
+    return {
+        "instances": np.array([hand.instance for hand in shot.moment.hands], np.int32),
+        "emg": np.array(signals, np.float32).reshape(len(signals), len(seconds), emg.ELECTRODES),
+        "seconds": seconds,
+        "angles": np.array(poses, np.float32).reshape(len(poses), len(seconds), 5, 3, 3),
+    }
+
+
 _ALL = (
     Sense("rgb", _rgb, {"rgb": "uint8 [h, w, 3], sRGB with a camera's faults"}, exact=False),
     Sense("clean", _clean, {"clean": "uint8 [h, w, 3], sRGB without faults"}),
@@ -162,6 +211,46 @@ _ALL = (
             "backward": "float32 [h, w, 2], from the picture at time + STEP back to that at time",
             "backward_fate": "uint8 [h, w]",
         },
+    ),
+    Sense(
+        "structured_light",
+        _structured,
+        {"structured_light": "float32 [h, w], metres along the axis as such a camera reads them, 0 for no reading"},
+        exact=False,
+    ),
+    Sense(
+        "time_of_flight",
+        _tof,
+        {
+            "time_of_flight": "float32 [h, w], metres along the axis as such a camera reads them, 0 for no reading",
+            "infrared": "float32 [h, w], light that came back, 1 from a white surface that faces it at 1 m",
+        },
+        exact=False,
+    ),
+    Sense(
+        "events",
+        _event_camera,
+        {
+            "time_us": "int64 [n], microseconds, from time to time + STEP; at most EVENT_PIXELS along the longer side",
+            "x": "int16 [n], pixels",
+            "y": "int16 [n], pixels",
+            "polarity": "int8 [n], 1 brighter, -1 darker",
+            "voxels": "float32 [5, eh, ew], signed sums in five layers of time",
+        },
+        exact=False,
+        pictures=False,
+    ),
+    Sense(
+        "emg",
+        _muscles,
+        {
+            "instances": "int32 [n], hands",
+            "emg": "float32 [n, s, 16], microvolts around each forearm, at 2000 Hz, EMG_SECONDS around time",
+            "seconds": "float64 [s]",
+            "angles": "float32 [n, s, 5, 3, 3], radians: anatomical angles at the same times",
+        },
+        exact=False,
+        pictures=False,
     ),
 )
 SENSORS: Mapping[str, Sense] = {sense.name: sense for sense in _ALL}
