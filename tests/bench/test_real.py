@@ -13,6 +13,7 @@ import pytest
 from palmar.bench import real
 from palmar.bench.mediapipe_peer import Found, Peer
 from palmar.bench.slices import ORDER
+from palmar.data.photographs import Opinion
 from palmar.errors import PalmarError
 from palmar.hand.box import hand_box
 from palmar.media import write_image, write_video
@@ -191,7 +192,9 @@ def test_measure_and_render(folder, oracle, fake_mediapipe) -> None:
     assert theirs["speed"]["at most one hand"]["frames"] == 12
     assert theirs["speed"]["at most two"]["lite_loop"]["p50"] > 0
     slices = webcam["slices"]
-    assert {kind: sum(row["n"] for row in rows.values()) for kind, rows in slices.items()} == dict.fromkeys(ORDER, 1)
+    assert {kind: sum(row["n"] for row in rows.values()) for kind, rows in slices.items()} == dict.fromkeys(
+        ("group", *ORDER), 1
+    )
     assert slices["side"] == {"right": {"n": 1}}  # one hand: too few to say anything
     assert video["slices"]["hands in the picture"]["1"]["auc"] == pytest.approx(1, abs=0.01)
     assert webcam["all_hands"]["recall"] == 1
@@ -211,6 +214,16 @@ def test_limit_and_no_peer(folder, oracle) -> None:
     assert result["palmar"]["video"]["one"]["frames"] == 5
     assert "by construction" not in real.render(result)
     assert "MediaPipe 0" not in real.render(result)
+
+
+def test_labels_that_see_a_hand_twice_are_left_out() -> None:
+    def opinion(x: float, size: float) -> Opinion:
+        return Opinion(1, 1.0, hand(x, size=size).keypoints[0].astype(np.float32), np.zeros((21, 3), np.float32))
+
+    big, inner, beside, overlapping = opinion(0, 100), opinion(10, 30), opinion(200, 90), opinion(60, 90)
+    assert real.once_each([inner, big, beside]) == (big, beside)
+    assert real.once_each([big, overlapping]) == (big, overlapping)  # two hands, one partly before the other
+    assert real.once_each([]) == ()
 
 
 def test_only_what_is_asked(folder, oracle) -> None:

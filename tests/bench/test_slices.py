@@ -133,8 +133,10 @@ def rows(n: int, *, error: float = 0.05, missed: float = 0.0, seed: int = 0) -> 
 def test_slices_and_the_worst_of_them() -> None:
     good, bad = rows(20, error=0.01), rows(12, error=0.15, missed=0.3)
     both = Rows(*(np.concatenate([getattr(good, k), getattr(bad, k)]) for k in ("error", "right", "picture")))
-    plain = dict.fromkeys(slices.ORDER, "?") | {"side": "left", "view": "palm", "pose": "open"}
-    described = [plain] * 20 + [plain | {"view": "back"}] * 9 + [plain | {"view": "back", "pose": "fist"}] * 3
+    plain = {"side": "left", "view": "palm", "pose": "open", "room": "b"}
+    described = (
+        [plain | {"room": "a"}] * 20 + [plain | {"view": "back"}] * 9 + [plain | {"view": "back", "pose": "fist"}] * 3
+    )
     got = slices.by_slice(both, described)
     assert got["view"]["palm"]["n"] == 20
     assert got["view"]["palm"] == slices.figures(good)
@@ -144,7 +146,8 @@ def test_slices_and_the_worst_of_them() -> None:
     assert slices.worst(got) == {"slice": "view: back", "n": 12, "auc": got["view"]["back"]["auc"]}
     text = "\n".join(slices.lines(got))
     assert "too few" in text
-    assert text.count("\n") == 4
+    assert text.count("\n") == 6
+    assert list(got["room"]) == ["a", "b"]
     assert slices.worst({"side": {"left": slices.figures(good)}}) is None  # nothing beside it
     assert slices.figures(good, np.zeros(0, int)) == {"n": 0}
 

@@ -172,10 +172,14 @@ def figures(rows: Rows, keep: np.ndarray | slice = slice(None)) -> dict[str, Any
 
 
 def by_slice(rows: Rows, described: Sequence[Mapping[str, str]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """`figures` of every slice that any hand is in; of those with fewer than `FEW` only n."""
+    """`figures` of every slice that any hand is in; of those with fewer than `FEW` only n.
+
+    described: of each row, from `describe`, and other kinds that the caller knows of (every row the same kinds).
+    """
     out: dict[str, dict[str, dict[str, Any]]] = {}
-    for kind, names in ORDER.items():
+    for kind in dict.fromkeys(kind for d in described for kind in d):
         column = np.array([d[kind] for d in described], object)
+        names = ORDER.get(kind) or sorted(set(column))
         for name in names:
             keep = np.flatnonzero(column == name)
             if len(keep):
