@@ -60,7 +60,7 @@ class Plates:
                 level = plate.levels[min(k, len(plate.levels) - 1)]
                 height[p, k], width[p, k] = level.shape[:2]
                 if k < len(plate.levels):
-                    words.append(_packed(level))
+                    words.append(packed(level))
                     offset[p, k], total = total, total + len(words[-1])
                 else:
                     offset[p, k] = offset[p, k - 1]
@@ -127,7 +127,8 @@ class Plates:
         return torch.lerp(upper, lower, fy)
 
 
-def _packed(level: np.ndarray) -> Int32[np.ndarray, " n"]:
+def packed(level: np.ndarray) -> Int32[np.ndarray, " n"]:
+    """Pixels as words of four channels, red lowest; missing colours are 255."""
     channels = level.reshape(-1, 1) if level.ndim == 2 else level.reshape(-1, level.shape[2])
     rgba = np.full((len(channels), 4), 255, np.uint8)
     rgba[:, : channels.shape[1]] = channels

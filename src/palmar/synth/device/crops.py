@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from palmar.errors import PalmarError
 from palmar.render import render
-from palmar.render.batch import visible_batch
+from palmar.render.batch import LightBatch, visible_batch
 from palmar.synth.device.background import sample_backgrounds
+from palmar.synth.device.environment import see, views
 from palmar.synth.device.light import sample_light
 from palmar.synth.device.philox import Draws
 from palmar.synth.device.scene import sample_scenes
 from palmar.synth.device.sensor import SensorBatch, expose
 from palmar.synth.device.world import World, world
-from palmar.synth.sample import CROP_SIZE, FINGER_RADIUS
+from palmar.synth.sample import CROP_SIZE, FINGER_RADIUS, PLACES
 
 SCENE, BODY, OTHER, LIGHT, BACKGROUND, CAMERA, GRAIN = range(0xC0, 0xC7)
 """Streams of a sample's random numbers."""
@@ -25,6 +28,30 @@ def body_draws(seed: int, index: Int64[Tensor, " b"]) -> Draws:
     """The draws of the samples' hands, then those of the second hands: twice as many rows."""
     stream = torch.cat([torch.full_like(index, BODY), torch.full_like(index, OTHER)])
     return Draws(seed, index.repeat(2), stream, 448)
+
+
+def surroundings(
+    home: World, draw: Draws, background: Draws, empty: Bool[Tensor, " b"], size: int
+) -> tuple[LightBatch, Float[Tensor, "b 3 s s"]]:
+    """Light, and what is seen behind everything: drawn, or of a photographed place. Where nothing stands before it,
+    only drawn backgrounds are seen."""
+    seen = see(home.places, draw)
+    placed = draw.chance(PLACES)
+    shown = placed & draw.chance(0.5) & ~empty
+    pick = lambda there, drawn: torch.where(placed.reshape(-1, *[1] * (drawn.ndim - 1)), there, drawn)  # noqa: E731
+    drawn, there = sample_light(draw), seen.light
+    assert drawn.shadows is not None
+    assert drawn.wrap is not None
+    light = replace(
+        drawn,
+        sh=pick(there.sh, drawn.sh),
+        directions=pick(there.directions, drawn.directions),
+        colours=pick(there.colours, drawn.colours),
+        shadows=pick(there.shadows, drawn.shadows),
+        wrap=pick(there.wrap, drawn.wrap),
+    )
+    plates = sample_backgrounds(home.plates, background, size)
+    return light, torch.where(shown[:, None, None, None], views(home.places, seen, draw, size), plates)
 
 
 def project(points: Float[Tensor, "b n 3"], matrix: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b n 2"]:
@@ -69,9 +96,9 @@ def crops_of(
     empty = draw.chance(0.05)
     scene = sample_scenes(home, draw, body_draws(seed, index), size)
 
-    light = Draws(seed, index, LIGHT, 160)
-    rendered = render(scene.mesh, scene.matrix, size, size, sample_light(light), supersample=2)
-    behind = sample_backgrounds(home.plates, Draws(seed, index, BACKGROUND, 320), size)
+    light = Draws(seed, index, LIGHT, 224)
+    shining, behind = surroundings(home, light, Draws(seed, index, BACKGROUND, 320), empty, size)
+    rendered = render(scene.mesh, scene.matrix, size, size, shining, supersample=2)
     level = behind.mean((1, 2, 3)).clamp(0.02, 1.0)
     # Cameras expose for the scene.
     exposure = torch.exp(light.normal(0.35)) * (level / 0.35) ** light.uniform(0.0, 0.6)

@@ -22,8 +22,10 @@ from palmar.synth.background import Backgrounds
 from palmar.synth.collision import Body
 from palmar.synth.device.background import Plates
 from palmar.synth.device.body import TUBE_RINGS, HandTensors
+from palmar.synth.device.environment import Places
 from palmar.synth.device.sensor import NoisePool
 from palmar.synth.device.surface import Cloths, Skins
+from palmar.synth.environment import environments
 from palmar.synth.pose import sample_pose
 from palmar.synth.scene import ARM, CLOTH, THING, sample_shape
 from palmar.synth.skin import sample_cloth, sample_skin
@@ -154,6 +156,7 @@ class World:
     skins: Skins
     cloths: Cloths
     plates: Plates
+    places: Places
     noise: NoisePool
 
     @staticmethod
@@ -180,6 +183,7 @@ class World:
             skins=Skins.of(skins, len(model.template), device),
             cloths=Cloths.of(cloths, device),
             plates=Plates.of(Backgrounds(seed, canvases=size.canvases, size=size.canvas), device),
+            places=Places.of(environments(), device),
             noise=NoisePool.of(device, size.noise),
         )
 
