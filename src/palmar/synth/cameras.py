@@ -272,7 +272,7 @@ def egocentric(
     pose = turned(look_at(eye, aim), np.array([rng.uniform(-0.10, 0.26), 0.0, rng.normal(0.0, 0.04)]), np.zeros(3))
     if lens == "fisheye":
         k = KannalaBrandt(*(rng.normal(0.0, 1.0, 4) * (0.02, 0.008, 0.003, 0.0008)).tolist())
-        half = math.radians(rng.uniform(75.0, 86.0))
+        half = min(math.radians(rng.uniform(75.0, 86.0)), 0.99 * k.max_angle)  # where the lens would fold
         f = max(width, height) / 2 / float(np.linalg.norm(k.distort(np.array([math.tan(half), 0.0]))))
         camera = Camera(width, height, f, f, (width - 1) / 2, (height - 1) / 2, k)
     else:
