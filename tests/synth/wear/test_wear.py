@@ -221,3 +221,15 @@ def test_a_left_hands_wear_is_the_right_hands_reflected():
         sides.append(watch.pieces(surface, normals, left=side == 0)[0])
     np.testing.assert_allclose(sides[0].vertices * [-1, 1, 1], sides[1].vertices, atol=1e-6)
     np.testing.assert_array_equal(sides[0].faces, sides[1].faces[:, ::-1])
+
+
+def test_strands_and_ink_look_away_from_the_skin(hand):
+    """A face that looks inward would be shaded with the light of the other side."""
+    skin, normals = posed(hand, "open")
+    strands = wear.back_hair(np.random.default_rng(1), hand.shaped, hand.painted, None, 0.8)
+    drawn = wear.back_tattoo(np.random.default_rng(1), hand.shaped)
+    for made in (strands, drawn):
+        mesh = made.on(skin, normals)
+        v = mesh.vertices[mesh.faces].astype(float)
+        out = np.cross(v[:, 1] - v[:, 0], v[:, 2] - v[:, 0])
+        assert (np.einsum("fi,fi->f", out, mesh.normals[mesh.faces].mean(1)) > 0).mean() > 0.97

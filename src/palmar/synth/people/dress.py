@@ -308,8 +308,9 @@ def _shell(
         min(cloth.specular, 0.5), CLOTH,
     )  # fmt: skip
     assert n == len(garment.gap)
-    # hide what lies well inside, so that skin never shows through
-    inner = field > 0
+    # hide what lies well inside, so that skin never shows through; never the arm's end, which the hand's stub meets
+    inner = (field > 0) & (arm_reach(body) < 1.7)
+    inner[-2 * RING :] = False
     for _ in range(2):
         edge = body.model.faces[~inner[body.model.faces].all(1)]
         inner = inner.copy()

@@ -400,3 +400,10 @@ def contacts(skins: Sequence[np.ndarray], hands: Sequence[OwnHand], fixed: Surfa
             touched[distance < TOUCHING] = 1.0
         out.append(touched)
     return out
+
+
+def deepest_of(hands: Sequence[OwnHand], grips: Sequence[Grip]) -> float:
+    """Metres by which any vertex of two hands lies in the other."""
+    states = [_State(hand, grip, False) for hand, grip in zip(hands, grips, strict=True)]
+    found = [states[b].surface.distance(states[a].skin)[0].min() for a, b in ((0, 1), (1, 0))]
+    return max(-float(min(found)), 0.0)

@@ -12,7 +12,7 @@ from palmar.synth.cameras import phone, webcam
 from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import Grip
 from palmar.synth.people.person import Person, looking, own_eyes, stance
-from palmar.synth.people.touch import Pull, contacts, patches, settle
+from palmar.synth.people.touch import Pull, contacts, deepest_of, patches, settle
 from palmar.synth.pose import minimum_jerk
 from palmar.synth.scenes.keys import between
 from palmar.synth.scenes.pairs import MEETINGS, meet
@@ -21,6 +21,8 @@ from palmar.synth.world import Moment, Scene, Segment
 
 STREAM = 4102
 SECONDS = 4.0
+ALLOWED = 0.0014
+"""Metres by which one hand may lie in the other while they move."""
 APART = 0.14
 """Metres between the hands when they are farthest apart."""
 
@@ -77,6 +79,12 @@ def meeting_scene(rng: np.random.Generator, name: str) -> Scene:
             grip.moved(turn, np.zeros(3), shift + turn @ (0.5 * away * _unit(direction)))
             for grip, direction in zip(grips, apart, strict=True)
         ]
+        if away < 0.02 and any(meeting.part):  # between two grips that touch, hands may be too deep
+            for _ in range(2):
+                deep = deepest_of(person.hands, moved) - ALLOWED
+                if deep <= 0:
+                    break
+                moved[1] = moved[1].moved(np.eye(3), np.zeros(3), turn @ _unit(apart[1]) * 1.2 * deep)
         return moved[0], moved[1]
 
     room = []
@@ -123,7 +131,7 @@ def _slid(person: Person, grips: tuple[Grip, ...], name: str) -> list[tuple[Grip
         ]
         found = settle(
             person.hands, (grips[0], moved), [replace(p, there=None) for p in pulls], moving=np.array([False, True]),
-            stiff=6.0,
+            stiff=6.0, rounds=16,
         )  # fmt: skip
         out.append(found.grips)
     return out

@@ -71,7 +71,7 @@ def hair(
     matrix, _ = _weights(surface, points.reshape(-1, 3))
     lift = np.stack([0 * reach, 0 * reach, 0.2 * reach, 0.2 * reach, 0.32 * reach], 1)[..., 0].reshape(-1)
     first = 5 * np.arange(count)[:, None, None]
-    faces = (first + np.array([[0, 1, 3], [0, 3, 2], [2, 3, 4]])).reshape(-1, 3).astype(np.int32)
+    faces = (first + np.array([[0, 3, 1], [0, 2, 3], [2, 4, 3]])).reshape(-1, 3).astype(np.int32)
     below = np.einsum("nk,nki->ni", bary, skin[surface.faces[face]])
     cover = min(1.0, REAL_WIDTH / width)
     strand = below + cover * (colour * np.exp(rng.normal(0.0, 0.2, (count, 1))) - below)
