@@ -12,10 +12,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
-from palmar.render import Light, LightBatch, Mesh, MeshBatch, ambient_occlusion, deferred, render
+from palmar.render import (
+    Light,
+    LightBatch,
+    Mesh,
+    MeshBatch,
+    ambient_occlusion,
+    deferred,
+    device,
+    rasterize,
+    render,
+    visible,
+)
 from palmar.render.deferred import render_batch
 from palmar.render.grain import value_noise
 
@@ -321,3 +334,54 @@ def test_shading_is_one_graph(hands, monkeypatch):
     assert 0 < got.alpha.mean() < 1
     for one, other in zip(got, plain, strict=True):
         torch.testing.assert_close(one, other)
+
+
+class OffTheHost(TorchDispatchMode):
+    """Raises where a tensor on the CPU takes part, but for single numbers, which travel with the call."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves((args, kwargs, out)):
+            if isinstance(tensor, torch.Tensor) and tensor.device.type == "cpu" and tensor.ndim:
+                raise AssertionError(f"{function} with a tensor on the host")
+        return out
+
+
+@pytest.mark.plain
+def test_nothing_waits_for_the_host(monkeypatch):
+    """On tensors without numbers, where looking at one, choosing by a mask and copying from or to the host all fail.
+    The kernels are left out; they are launched and not asked."""
+
+    def drawn(snapped, key, faces, cull, height, width):
+        shape = (len(key), height, width)
+        return torch.empty(shape, dtype=torch.int32, device=key.device), torch.empty(shape, device=key.device)
+
+    def refuse(*words, **options):
+        raise AssertionError("a tensor from numbers of the host")
+
+    def new(*shape, dtype=torch.float32):
+        return torch.empty(shape, dtype=dtype, device="meta")
+
+    monkeypatch.setattr(deferred, "z_buffer", drawn)
+    monkeypatch.setattr(device, "z_buffer", drawn)
+    monkeypatch.setattr(torch, "tensor", refuse)
+    b, v, f = 2, 10, 7
+    surface = {"roughness": new(b, v), "specular": new(b, v), "occlusion": new(b, v), "part": new(v, dtype=torch.uint8)}
+    texture = {"uv": new(f, 3, 2), "layer": new(b, f, dtype=torch.int16), "texture": new(2, 4, 4, 4)}
+    grain = {"speckle": new(b, v), "rest": new(v, 3)}
+    with OffTheHost():
+        closed = new(f, dtype=torch.bool)
+        faces = new(f, 3, dtype=torch.int32)
+        mesh = MeshBatch(new(b, v, 3), faces, new(b, v, 3), closed=closed, **surface, **texture, **grain)
+        light = LightBatch(
+            new(b, 9, 3), new(b, 2, 3), new(b, 2, 3), shadows=new(b, 2, dtype=torch.bool), wrap=new(b, 3)
+        )
+        got = render(mesh, new(b, 3, 3), 8, 8, light)
+        assert got.rgb.shape == (b, 8, 8, 3)
+        assert rasterize(new(b, v, 3), faces, 8, 8, cull=closed).bary.shape == (b, 8, 8, 3)
+        assert ambient_occlusion(mesh.vertices, faces, closed=closed).shape == (b, v)
+        assert visible(new(b, 5, 3), got.depth, new(b, 3, 3), 0.1).shape == (b, 5)
+        with pytest.raises(RuntimeError):
+            bool(got.alpha.any())
+        with pytest.raises(AssertionError, match="on the host"):
+            torch.ones(3).to("meta")

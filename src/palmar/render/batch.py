@@ -282,8 +282,9 @@ def vertex_normals_batch(
     for k in range(3):
         total.index_add_(0, rows[..., k].reshape(-1), face.reshape(-1, 3))
     length = torch.linalg.vector_norm(total, dim=-1, keepdim=True)
-    empty = torch.tensor([0.0, 0.0, -1.0], device=vertices.device)
-    return torch.where(length > 0, total / torch.where(length > 0, length, 1.0), empty).reshape(b, v, 3)
+    unit = total / torch.where(length > 0, length, 1.0)
+    unit[:, 2:] = torch.where(length > 0, unit[:, 2:], -1.0)
+    return unit.reshape(b, v, 3)
 
 
 def visible_batch(

@@ -257,7 +257,7 @@ def _weights(snapped, key, corners, sample, sum_x, sum_y, members, best, s):
     place = snapped[sample[..., None], corners].long()  # [b, h, w, 3, 2]
     keys = key[sample[..., None], corners]
     x, y = place[..., 0] - qx[..., None], place[..., 1] - qy[..., None]
-    areas = x[..., [1, 2, 0]] * y[..., [2, 0, 1]] - y[..., [1, 2, 0]] * x[..., [2, 0, 1]]
+    areas = x.roll(-1, -1) * y.roll(-2, -1) - y.roll(-1, -1) * x.roll(-2, -1)  # opposite each corner
     area = areas.sum(-1)
     behind = area > 0
     areas = torch.where(behind[..., None], areas, -areas)
@@ -470,8 +470,8 @@ def ambient_occlusion_batch(
     backs = torch.zeros(each.shape[1], dtype=torch.bool, device=faces.device) if closed is None else closed
     backs = per_sample(backs, 1, b)
     seen, possible = torch.zeros_like(vertices[..., 0]), torch.zeros_like(vertices[..., 0])
-    spread = torch.from_numpy(spread_directions(directions).astype(np.float32)).to(vertices.device)
-    for towards in spread:
+    for direction in spread_directions(directions).astype(np.float32).tolist():
+        towards = torch.stack([torch.full((), part, device=vertices.device) for part in direction])
         xs, ys, keys, _, texels = (one[:, 0] for one in lamp_views(vertices, towards.expand(b, 1, 3), size))
         _, depth = z_buffer(*snap_batch(xs, ys, keys), each, backs, size, size)
         nl = normals @ towards
