@@ -134,9 +134,8 @@ def test_slices_and_the_worst_of_them() -> None:
     good, bad = rows(20, error=0.01), rows(12, error=0.15, missed=0.3)
     both = Rows(*(np.concatenate([getattr(good, k), getattr(bad, k)]) for k in ("error", "right", "picture")))
     plain = {"side": "left", "view": "palm", "pose": "open", "room": "b"}
-    described = (
-        [plain | {"room": "a"}] * 20 + [plain | {"view": "back"}] * 9 + [plain | {"view": "back", "pose": "fist"}] * 3
-    )
+    far = plain | {"view": "back"}
+    described = [plain | {"room": "a"}] * 10 + [plain] * 10 + [far] * 9 + [far | {"pose": "fist"}] * 3
     got = slices.by_slice(both, described)
     assert got["view"]["palm"]["n"] == 20
     assert got["view"]["palm"] == slices.figures(good)
