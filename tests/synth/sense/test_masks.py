@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from palmar.geometry.camera import Camera
+from palmar.render import vertex_normals
 from palmar.synth.cameras import look_at
 from palmar.synth.sense import geometry, masks
 from palmar.synth.sense.masks import Seen
-from palmar.synth.world import Kind, Scene, View, shoot
+from palmar.synth.world import Kind, Piece, Scene, View, shoot
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,25 @@ def test_two_hands_make_33_classes(shot):
     assert (classes[bare & (numbers == 3)] == parts[bare & (numbers == 3)] + 17).all()
     assert (classes[~bare] == 0).all()
     assert classes.max() <= 32
+
+
+def test_what_is_worn_close_to_the_skin_is_part_of_it(scene, view, shot):
+    def at(time, off, kind):
+        moment = scene.at(time)
+        hand = moment.pieces[0]
+        normals = vertex_normals(hand.mesh.vertices, hand.mesh.faces)
+        glove = replace(hand.mesh, vertices=hand.mesh.vertices + np.float32(off) * normals, part=None)
+        return replace(moment, pieces=(*moment.pieces, Piece(glove, kind, 1)))
+
+    bare, numbers = masks.part(shot), masks.instance(shot)
+    for off, kind, counts in ((0.002, Kind.WEAR, True), (0.012, Kind.WEAR, False), (0.002, Kind.CLOTH, False)):
+        worn = shoot(replace(scene, at=lambda t, o=off, k=kind: at(t, o, k)), view, 0.3)
+        parts = masks.part(worn)
+        covered = (numbers == 2) & (masks.instance(worn) == 1)
+        assert covered.sum() > 300
+        same = (parts[covered] == bare[covered]).mean()
+        assert (same > 0.9) if counts else (same < 0.3)
+        assert (masks.two_hands(worn, parts)[covered & (parts < 16)] <= 16).all()
 
 
 def test_amodal_masks_hold_what_others_hide(scene, view):

@@ -7,8 +7,9 @@ more options: `rgb`, `geometry`, `masks`, `flow`, `depth_noise`, `events`, `emg`
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -142,6 +143,7 @@ EMG_SECONDS = 0.5
 def _muscles(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
     signals, poses, seconds = [], [], np.zeros(0)
     start = max(time - EMG_SECONDS / 2, 0.0)
+    scene = replace(scene, at=functools.cache(scene.at))  # all hands are followed through the same moments
     for hand in shot.moment.hands:
         arm = emg.Arm.sample(rng, hand.side)
         times, angles, grip = emg.follow(scene, hand.instance, start, EMG_SECONDS, step=0.02)

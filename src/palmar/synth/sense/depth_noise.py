@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Complex, Float, Float32
+from jaxtyping import Bool, Complex, Float, Float32, Int
 
 from palmar.errors import PalmarError
 from palmar.render.kernel import kernel
@@ -43,11 +43,16 @@ def infrared(shot: Shot) -> Float[np.ndarray, " v"]:
     """Reflectance at 850 nm of every vertex, from its colour: guesswork but for skin, which reflects 0.5 to 0.65 there
     whatever its tone (melanin hardly absorbs any more), and cloth, whose dyes mostly let it through."""
     mean = shot.mesh.albedo.astype(np.float64).mean(1)
-    owner = np.repeat(np.arange(len(shot.moment.pieces)), np.diff(shot.first_vertex))
-    kinds = np.array([piece.kind for piece in shot.moment.pieces])[owner]
+    kinds = _kinds(shot)
     out = np.clip(mean, 0.02, 0.95)
     out = np.where(kinds == Kind.CLOTH, 0.35 + 0.5 * out, out)
     return np.where(np.isin(kinds, (Kind.HAND, Kind.ARM)), 0.5 + 0.2 * out, out)
+
+
+def _kinds(shot: Shot) -> Int[np.ndarray, " v"]:
+    """`Kind` of every vertex."""
+    owner = np.repeat(np.arange(len(shot.moment.pieces)), np.diff(shot.first_vertex))
+    return np.array([int(piece.kind) for piece in shot.moment.pieces])[owner]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +85,7 @@ class _Lit:
 
 @dataclass(frozen=True)
 class StructuredLight:
-    """A camera with a pattern projector. The defaults are the first Kinect's, but for the nearest reading."""
+    """A camera with a pattern projector. The defaults are the first Kinect's."""
 
     baseline: float = 0.075
     """Metres from camera to projector, towards +x of the camera; negative for one on the left."""
@@ -88,8 +93,8 @@ class StructuredLight:
     """Pixels; disparity is focal * baseline / z whatever the size of the view's picture."""
     steps: float = 8.0
     """Steps of disparity per pixel."""
-    near: float = 0.35
-    """Metres; the first Kinect reads from 0.5, close-range models of its kind from 0.35."""
+    near: float = 0.5
+    """Metres."""
     far: float = 4.5
     window: int = 9
     """Pixels (of 640) that are matched together."""
@@ -106,6 +111,11 @@ class StructuredLight:
             raise PalmarError(
                 "StructuredLight: expected focal, steps > 0, 0 < near < far and a baseline that is not 0."
             )
+
+
+KINECT = StructuredLight()
+CLOSE = StructuredLight(baseline=0.025, near=0.15, far=1.5)
+"""For hands at arm's length and on a head: a short baseline, as close-range cameras of this kind have."""
 
 
 def axial_sigma(z: Float[np.ndarray, "*n"], angle: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -151,9 +161,14 @@ def shadow(shot: Shot, baseline: float, seen: Surface | None = None) -> Bool[np.
 def structured_light(
     shot: Shot, rng: np.random.Generator, settings: StructuredLight | None = None
 ) -> Float32[np.ndarray, "h w"]:
-    """The depth that a structured-light camera in the view's place reads, metres; 0 for no reading."""
-    s = StructuredLight() if settings is None else settings
+    """The depth that a structured-light camera in the view's place reads, metres; 0 for no reading.
+
+    settings: where not given, `CLOSE` if a hand (or, where there are none, anything) is nearer than 0.7 m, else
+    `KINECT`.
+    """
     lit = _Lit.of(shot)
+    places = shot.mesh.vertices[:, 2][np.isin(_kinds(shot), (Kind.HAND,))] if shot.moment.hands else lit.points[:, 2]
+    s = (CLOSE if places.min(initial=np.inf) < 0.7 else KINECT) if settings is None else settings
     shape = lit.at.shape
     scale = shot.camera.fx / s.focal  # pixels here per pixel of 640
     z = np.full(shape, np.inf)

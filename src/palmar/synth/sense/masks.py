@@ -55,15 +55,36 @@ def kind(shot: Shot, buffers: Buffers | None = None) -> UInt8[np.ndarray, "h w"]
     return kinds[shot.piece_map(buffers)]
 
 
+THIN = 0.006
+"""Metres: what is worn no farther off the skin counts as the part under it."""
+
+
 def part(shot: Shot, surface_: Surface | None = None) -> UInt8[np.ndarray, "h w"]:
     """Part of a hand each pixel shows: 0 palm, 1 to 15 finger segments in MANO's order, 16 forearm stub, `NONE` no
-    hand. A pixel takes the part with most of its triangle's weight there."""
+    hand. A pixel takes the part with most of its triangle's weight there.
+
+    Rings, hairs, nails, bandages and the like are part of what they are worn on, up to `THIN` off the skin; sleeves are
+    not. `instance` and `kind` tell them apart from the hand.
+    """
     seen = surface(shot) if surface_ is None else surface_
     out = np.full(seen.face.shape, NONE, np.uint8)
     if shot.mesh.part is None:
         return out
-    hands = np.array([piece.kind == Kind.HAND for piece in shot.moment.pieces] + [False])
-    at = hands[np.where(seen.face >= 0, shot.piece_of_face[seen.face], -1)]
+    kinds = kind(shot, Buffers(seen.face, *shot.buffers[1:]))
+    out = _labels(shot, seen, kinds == Kind.HAND)
+    if (kinds == Kind.WEAR).any():
+        skin = surface(shot, shot.alone(lambda piece: piece.kind == Kind.HAND))
+        with np.errstate(invalid="ignore"):
+            gap = np.linalg.norm(skin.points - seen.points, axis=-1)
+            worn = (kinds == Kind.WEAR) & (skin.face >= 0) & (gap < THIN)
+        out = np.where(worn, _labels(shot, skin, worn), out)
+    return out
+
+
+def _labels(shot: Shot, seen: Surface, at: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """Label with most weight, of some pixels; `NONE` elsewhere."""
+    out = np.full(seen.face.shape, NONE, np.uint8)
+    assert shot.mesh.part is not None
     labels, w = shot.mesh.part[shot.mesh.faces[seen.face[at]]], seen.weights[at]
     votes = np.einsum("nij,nj->ni", (labels[:, :, None] == labels[:, None, :]).astype(np.float64), w)
     out[at] = np.take_along_axis(labels, votes.argmax(1)[:, None], 1)[:, 0]
@@ -83,6 +104,12 @@ def two_hands(shot: Shot, parts: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, 
     for hand in shot.moment.hands:
         at = (numbers == hand.instance) & (parts < FOREARM)
         out[at] = parts[at] + (1 if hand.side == 1 else 17)
+    worn = (out == 0) & (parts < FOREARM)
+    if worn.any():  # on the skin of some hand: whose, its own picture tells
+        whose = instance(shot, shot.alone(lambda piece: piece.kind == Kind.HAND))
+        for hand in shot.moment.hands:
+            at = worn & (whose == hand.instance)
+            out[at] = parts[at] + (1 if hand.side == 1 else 17)
     return out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -62,6 +64,12 @@ def clean(
     return apply(light, Sensor(), np.random.default_rng(0))  # the perfect camera draws nothing
 
 
+def sample_camera(rng: np.random.Generator, strength: float = 0.5) -> Sensor:
+    """The faults of a camera as one buys it: a drawn `Sensor` without what only training wants (cut-outs, random
+    spectra and kernels)."""
+    return replace(Sensor.sample(rng, strength), cutouts=(), spectrum=None, convolution=0)
+
+
 def photograph(
     scene: Scene,
     view: View,
@@ -70,12 +78,12 @@ def photograph(
     *,
     shot: Shot | None = None,
     sensor: Sensor | None = None,
-    strength: float = 1.0,
+    strength: float = 0.5,
     shutter: float = 0.0,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """sRGB, 8 bit, with the faults of `sensor`, or of one that is drawn with this strength (`Sensor.sample`).
+    """sRGB, 8 bit, with the faults of `sensor`, or of one that is drawn with this strength (`sample_camera`).
 
     Frames of one clip share a camera: draw its sensor once and hand it in.
     """
     light = linear(scene, view, time, shot=shot, shutter=shutter)
-    return apply(light, Sensor.sample(rng, strength) if sensor is None else sensor, rng)
+    return apply(light, sample_camera(rng, strength) if sensor is None else sensor, rng)
