@@ -52,6 +52,7 @@ def test_skin_touches_and_does_not_go_in(grasps, feel):
         for side in (kind.ones, kind.twos):
             assert any(grasp.contact[feel.patch[patch]].any() for patch in side if patch in grasp.touching), name
         assert limits.inside(grasp.angles), name
+        assert -1.0 <= grasp.opposition < -0.3, name  # it presses from two sides
         assert body.overlap(grasp.angles) == 0, name
 
 
@@ -139,3 +140,14 @@ def test_capsules_stand_for_the_hand(feel):
     distance = hand_solid(feel, angles).distance(skin[fingers])
     assert np.abs(np.median(distance)) < 0.002
     assert np.percentile(np.abs(distance), 90) < 0.005
+
+
+def test_opposition_is_measured_between_the_pressed_surfaces(feel):
+    """A thin sheet is pressed on its two sides; its normals there are known."""
+    thing = sample_thing(np.random.default_rng(1), "sheet")
+    grasp = take(np.random.default_rng(0), feel, thing, "Palmar Pinch")
+    assert grasp is not None
+    assert grasp.opposition == pytest.approx(-1.0, abs=0.05)
+    skin = feel.skin(grasp.angles) @ grasp.thing_from_hand[:3, :3].T + grasp.thing_from_hand[:3, 3]
+    thumb, index = (skin[feel.patch[name][0], 1] for name in ("thumb 2 pad", "index 2 pad"))
+    assert thumb * index < 0  # on either side

@@ -37,6 +37,10 @@ CONTACT = 0.002
 """Metres from the surface within which skin counts as touching."""
 DEEPEST = 0.002
 """Metres that skin may lie in a thing."""
+AGAINST = -0.3
+"""Cosine between the surface's normals under the two virtual fingers, from which on they press against each other."""
+WIDEST = 85.0
+"""Millimetres of a slab in the palm over whose far edge fingers can reach."""
 LOOKS = 8
 """Starts that are looked at, at most, before one is tried."""
 BEGIN = 0.004
@@ -65,6 +69,9 @@ class Grasp:
     """1 where that is less than `CONTACT`, else 0."""
     touching: tuple[str, ...]
     """Patches that touch, of those the kind names."""
+    opposition: float
+    """Cosine between the thing's normals where the first and the second virtual finger press: -1 straight against each
+    other; of all pairs of their patches the best."""
     draws: int
     """How many starts it took."""
     side: int = 1
@@ -108,8 +115,12 @@ def suits(kind: GraspKind, grip: Grip, scale: float = 1.0) -> bool:
     sizes = kind.suits.get(grip.shape)
     if sizes is None:
         return False
+    if kind.wraps and grip.shape == "slab" and 2e3 * grip.half[0] > WIDEST * scale:
+        return False
     low, high = sizes
-    if grip.shape == "rod" and 2e3 * grip.half[2] < kind.long * scale:
+    if grip.shape == "rod" and (
+        2e3 * grip.half[2] < kind.long * scale or grip.half[:2].max() > kind.slim * grip.half[:2].min()
+    ):
         return False
     return 0.8 * low * scale <= 1e3 * _width(kind, grip) <= high * scale
 
@@ -130,7 +141,7 @@ def take(
     grip: Grip | str | None = None,
     side: int = 1,
     avoid: Solid | None = None,
-    draws: int = 8,
+    draws: int = 10,
 ) -> Grasp | None:
     """A grasp of the thing, or None where none was found in so many draws.
 
@@ -164,10 +175,10 @@ def take(
         found = _closed(feel, one, angles, thing_from_hand, program, alone)
         if found is None:
             continue
-        angles, thing_from_hand, distance, touching = found
+        angles, thing_from_hand, distance, touching, against = found
         contact = (distance < CONTACT).astype(np.float64)
         wrist = np.asarray(feel.shaped.rest_joints[0], np.float64)
-        return Grasp(one, angles, thing_from_hand, wrist, two, state, distance, contact, touching, draw + 1)
+        return Grasp(one, angles, thing_from_hand, wrist, two, state, distance, contact, touching, against, draw + 1)
     return None
 
 
@@ -274,7 +285,8 @@ def _wrapped(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
     else:
         side = down if rng.random() < 0.5 else -down
         axes = np.stack([np.cross(side, row), side, row], 1)
-        thick, at = 2 * float(y), heads + 0.2 * (palm - heads)
+        far = float(x) - 0.025 * feel.scale  # its far edge lies under the middle bones of the fingers
+        thick, at = 2 * float(y), heads + far * np.cross(row, down)
     place = np.eye(4)
     place[:3, :3], place[:3, 3] = axes, at + down * (thick / 2 + 0.001)
     return _jitter(rng, limits.clip(angles)), place
@@ -344,6 +356,9 @@ def _between(rng: Rng, feel: Feel, kind: GraspKind, grip: Grip) -> tuple[np.ndar
         near = np.clip(-1.5 * local_out, -1, 1)
         point = free * (near + (1 - np.abs(near)) * rng.uniform(-1, 1, 3))
         point = np.where(np.abs(axes.T @ across) > 0.5, 0.0, point)
+        if grip.shape == "rod" and abs(local_out[2]) < 0.7:  # lies across: pressed through its axis, or beyond it
+            point[:2] = 0.0
+            centre = centre - (0.35 * float(half[0]) if kind.name == "Ring" else 0.0) * out
         centre = centre - axes @ point
     place = np.eye(4)
     place[:3, :3], place[:3, 3] = axes, centre
@@ -383,9 +398,9 @@ _BEND = (
 
 def _closed(
     feel: Feel, kind: GraspKind, angles: np.ndarray, thing_from_hand: np.ndarray, solid: tuple, alone: tuple
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]] | None:
-    """Angles, thing_from_hand, distances and the patches that touch; None where it does not hold. solid: all that the
-    hand must not enter; alone: the thing."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...], float] | None:
+    """Angles, thing_from_hand, distances, the patches that touch, and how they press against each other; None where it
+    does not hold. solid: all that the hand must not enter; alone: the thing."""
     must = dict.fromkeys(kind.twos, 1.0)
     if kind.wraps:
         must |= dict.fromkeys(kind.ones, 0.6) | dict.fromkeys(kind.twos, 0.5)
@@ -427,11 +442,38 @@ def _closed(
     distance = _distance(feel, angles, turn, place, alone)
     deepest = -float(_distance(feel, angles, turn, place, solid).min())
     touching = tuple(name for name in names if distance[feel.patch[name]].min() < CONTACT)
-    if _verdict(kind, body.overlap(angles), angles, deepest, touching):
+    against = _opposition(feel, kind, angles, turn, place, distance, touching, alone)
+    if _verdict(kind, body.overlap(angles), angles, deepest, touching, against):
         return None
     out = np.eye(4)
     out[:3, :3], out[:3, 3] = turn, place
-    return angles, out, distance, touching
+    return angles, out, distance, touching, against
+
+
+def _opposition(
+    feel: Feel,
+    kind: GraspKind,
+    angles: np.ndarray,
+    turn: np.ndarray,
+    place: np.ndarray,
+    distance: np.ndarray,
+    touching: tuple[str, ...],
+    solid: tuple,
+) -> float:
+    """See `Grasp.opposition`; 1 where one of the two does not touch."""
+    skin = feel.skin(angles) @ turn.T + place
+    thing = Solid(*solid)
+    sides = []
+    for names in (kind.ones, kind.twos):
+        normals = []
+        for name in names:
+            if name in touching:
+                rows = feel.patch[name]
+                mean = thing.gradient(skin[rows[distance[rows] < CONTACT]], 1e-4).mean(0)
+                if np.linalg.norm(mean) > 0.1:  # else on both sides of an edge
+                    normals.append(_unit(mean))
+        sides.append(normals)
+    return min((float(a @ b) for a in sides[0] for b in sides[1]), default=1.0)
 
 
 def opened(angles: Float[np.ndarray, "5 3 3"], kind: GraspKind) -> Float[np.ndarray, "5 3 3"]:
@@ -445,7 +487,9 @@ def opened(angles: Float[np.ndarray, "5 3 3"], kind: GraspKind) -> Float[np.ndar
     return limits.clip(out)
 
 
-def _verdict(kind: GraspKind, overlap: float, angles: np.ndarray, deepest: float, touching: tuple[str, ...]) -> str:
+def _verdict(
+    kind: GraspKind, overlap: float, angles: np.ndarray, deepest: float, touching: tuple[str, ...], against: float
+) -> str:
     """What is wrong with a grasp; empty where nothing is."""
     if deepest > DEEPEST:
         return "too deep"
@@ -455,7 +499,10 @@ def _verdict(kind: GraspKind, overlap: float, angles: np.ndarray, deepest: float
         return "out of range"
     if not set(kind.ones) & set(touching):
         return "first finger off"
-    return "" if set(kind.twos) & set(touching) else "second finger off"
+    fingers = {name.split()[0] for name in set(kind.twos) & set(touching)}
+    if 2 * len(fingers) < min(len(kind.second), len({name.split()[0] for name in kind.twos})):
+        return "second finger off"
+    return "" if against < AGAINST else "nothing to press against"
 
 
 def _distance(feel: Feel, angles: np.ndarray, turn: np.ndarray, place: np.ndarray, solid: tuple) -> np.ndarray:

@@ -51,6 +51,8 @@ class GraspKind:
     """Lies in the palm, with the fingers around it."""
     deep: bool = False
     """Reaches further in from the end that the hand comes from than to the fingers' ends."""
+    slim: float = np.inf
+    """Largest ratio of the two widths of a rod."""
     long: float = 0.0
     """Millimetres of rod that must be free for the hand."""
     start: Float[np.ndarray, "2 5 3 3"] = field(init=False, repr=False, compare=False)
@@ -152,7 +154,7 @@ _TABLE = (
         17, "Index Finger Extension", "power", "palm", "adducted", (3, 4, 5), {"rod": (12, 36)},
         "side | soft fist fist fist | near", "side | soft loose loose loose | near", _PALM,
         (*_pads("middle", "ring", "little"), *_pads("middle", "ring", "little", bone=1)),
-        ("index 2 pad", "thumb 2 pad", "index 1 pad"), "row", (30, 50), True, long=70,
+        ("index 2 pad", "thumb 2 pad", "index 1 pad"), "row", (10, 30), True, long=70,
     ),
     GraspKind(
         18, "Extension Type", "power", "pad", "abducted", (2, 3, 4, 5), {"slab": (2, 40), "disk": (4, 30)},
@@ -222,9 +224,10 @@ _TABLE = (
         (*_pads(*_FOUR, bone=1), "thumb 2 pad"), "row", (-25, 25), True,
     ),
     GraspKind(
-        31, "Ring", "power", "pad", "abducted", (2,), {"rod": (20, 60), "ball": (20, 50)},
+        31, "Ring", "power", "pad", "abducted", (2,), {"rod": (24, 60), "ball": (22, 50)},
         "meet index | meet relaxed curved half | near", "opposed | bow relaxed curved half | near",
-        ("thumb 2 pad",), _pads("index"), ("index 1 pad", "index 0 pad", "thumb 1 pad"), "row",
+        ("thumb 2 pad", "thumb 1 pad", "thumb 2 ulnar", "thumb 2 tip"), _pads("index"), ("index 1 pad", "index 0 pad"),
+        "row", slim=1.5,
     ),
     GraspKind(
         32, "Ventral", "intermediate", "side", "adducted", (2,), {"rod": (8, 26), "slab": (4, 20)},
