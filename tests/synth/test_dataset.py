@@ -144,6 +144,25 @@ def test_moving_scenes_and_several_cameras_are_named():
     assert sample.arrays["t0000.v1.clean"].shape == (48, 64, 3)
 
 
+def test_what_records_all_the_time_gives_one_recording():
+    """Events of every camera and the muscles of every hand, not one piece per frame; a still scene gives a window."""
+    sample = Recipe("scenes", 1, ("twice",), ("depth", "emg", "events"), seconds=0.2, fps=10, width=48).sample(0)
+    names = list(sample.arrays)
+    assert not [name for name in names if name.startswith("t") and ("events" in name or "emg" in name)]
+    for view in ("v0.", "v1."):
+        times = sample.arrays[f"{view}events_time_us"]
+        assert (np.diff(times) >= 0).all()
+        assert ((times >= 0) & (times <= 200_000)).all()
+        assert len(sample.arrays[f"{view}events_x"]) == len(times)
+    assert "events_x" not in names
+    seconds = sample.arrays["emg_seconds"]
+    np.testing.assert_allclose(np.diff(seconds), 1 / 2000, atol=1e-9)
+    assert abs(seconds[-1] + 1 / 2000 - 0.2) < 0.01
+    assert sample.arrays["emg"].shape == (2, len(seconds), 16)
+    still = Recipe("scenes", 1, ("fake",), ("emg",), width=48).sample(0)
+    assert list(still.arrays) == ["emg_instances", "emg", "emg_seconds", "emg_angles"]
+
+
 @pytest.mark.parametrize(
     ("lasts", "seconds", "fps", "want"),
     [

@@ -22,7 +22,7 @@ from palmar.geometry.rotations import rotvec_from_rotmat
 from palmar.hand import HandModel
 from palmar.synth.sample import crop_sample, frame_sample
 from palmar.synth.scenes import SCENES
-from palmar.synth.sense import SENSORS, Reading, Sense, masks, rgb
+from palmar.synth.sense import EVENT_PIXELS, SENSORS, STEP, Reading, Sense, emg, events, masks, rgb
 from palmar.synth.sensor import Sensor
 from palmar.synth.world import HandTruth, Scene, Segment, Shot, ThingTruth, View, shoot
 
@@ -37,9 +37,14 @@ CODINGS: Mapping[str, Coding] = {
     "normals": Steps(1 / 32767, -32768 / 32767, nothing="0", channels=3),
     "flow_forward": FLOW,
     "flow_backward": FLOW,
+    "structured_light": Steps(1e-4, nothing="0"),
+    "time_of_flight": Steps(1e-4, nothing="0"),
 }
 """Arrays of floats that are stored as whole numbers of a step: tenths of a millimetre, 1/64 pixel, 1/32767. All others
 keep every bit."""
+
+RECORDED = ("events", "emg")
+"""Sensors that record all the time: of a moving scene they give one recording and not one for each frame."""
 
 RIGHT = "of a right hand: where side is 0, of the mirrored picture"
 RGB = Layer("uint8", "1", "sRGB, as the camera gives it", Png())
@@ -161,14 +166,33 @@ class Recipe:
         frames = []
         for shot, look in self.shots(scene, index, times):
             for sensor in self.sensors:
-                for name, array in look(sensor).items():
-                    put(look.prefix + _array(sensor, name), array)
+                if sensor not in RECORDED or scene.seconds == 0:
+                    for name, array in look(sensor).items():
+                        put(look.prefix + _array(sensor, name), array)
             frames.append({"time": look.time, "view": look.view.name, "prefix": look.prefix, **truth(shot)})
+        if scene.seconds > 0:
+            for prefix, sensor, reading in self._recordings(scene, index, len(times) / self.fps):
+                for name, array in reading.items():
+                    put(prefix + _array(sensor, name), array)
         return {**self._about(scene, times), "index": index, "frames": frames}
+
+    def _recordings(self, scene: Scene, index: int, seconds: float) -> Iterator[tuple[str, str, Reading]]:
+        """(prefix, sensor, arrays) of what goes on from the scene's beginning for so long: events of every camera, and
+        the muscles of every hand, whose arm and band stay the same."""
+        draws = (self.seed, index, STREAM)
+        for number, view in enumerate(self._views(scene)):
+            if "events" in self.sensors:
+                rng = np.random.default_rng((*draws, number, zlib.crc32(b"events")))
+                yield f"v{number}." if len(scene.views) > 1 else "", "events", event_clip(scene, view, seconds, rng)
+        if "emg" in self.sensors:
+            yield "", "emg", emg_clip(scene, seconds, np.random.default_rng((*draws, zlib.crc32(b"emg"))))
+
+    def _views(self, scene: Scene) -> list[View]:
+        return [view if self.width is None else narrowed(view, self.width) for view in scene.views]
 
     def shots(self, scene: Scene, index: int, times: Sequence[float]) -> Iterator[tuple[Shot, Look]]:
         """Every view at every time, time by time, and the sensors that look at it."""
-        views = [view if self.width is None else narrowed(view, self.width) for view in scene.views]
+        views = self._views(scene)
         cameras = [Sensor.sample(np.random.default_rng((self.seed, index, STREAM, n))) for n in range(len(views))]
         for frame, time in enumerate(times):
             for number, view in enumerate(views):
@@ -218,6 +242,39 @@ class Look:
         return SENSORS[name](self.scene, self.view, self.time, rng, self.shot)
 
 
+def event_clip(scene: Scene, view: View, seconds: float, rng: np.random.Generator) -> Reading:
+    """The arrays of `SENSORS["events"]`, of one camera that looks all the time."""
+    found = events.record(scene, events.smaller(view, EVENT_PIXELS), 0.0, seconds, rng, rate_hz=600.0)
+    layers = 5 * max(1, round(seconds / STEP))
+    return {
+        "time_us": found.time_us,
+        "x": found.x,
+        "y": found.y,
+        "polarity": found.polarity,
+        "voxels": events.voxel_grid(found, 0.0, seconds * 1e6, layers),
+    }
+
+
+def emg_clip(scene: Scene, seconds: float, rng: np.random.Generator) -> Reading:
+    """The arrays of `SENSORS["emg"]`, of bands that stay on the arms all the time."""
+    signals, poses, times = [], [], np.zeros(0)
+    hands = scene.at(0.0).hands
+    for hand in hands:
+        arm, band = emg.Arm.sample(rng, hand.side), emg.Band.sample(rng)
+        at, angles, grip = emg.follow(scene, hand.instance, 0.0, seconds)
+        found = emg.record(arm, band, at, angles, rng, grip=grip)
+        rows = np.clip(np.rint(found.times / (at[1] - at[0])).astype(int), 0, len(angles) - 1)
+        signals.append(found.emg)
+        poses.append(angles[rows])
+        times = found.times
+    return {
+        "instances": np.array([hand.instance for hand in hands], np.int32),
+        "emg": np.array(signals, np.float32).reshape(len(signals), len(times), emg.ELECTRODES),
+        "seconds": times,
+        "angles": np.array(poses, np.float32).reshape(len(poses), len(times), 5, 3, 3),
+    }
+
+
 def times_of(scene: Scene, seconds: float | None, fps: float) -> list[float]:
     """Seconds of the frames: from the beginning, as long as asked or as it lasts, at least one."""
     length = scene.seconds if seconds is None else min(seconds, scene.seconds)
@@ -256,7 +313,10 @@ def _layer(name: str, text: str) -> Layer:
     return Layer(dtype, unit, f"[{', '.join(shape)}] {meaning}".strip(), coding)
 
 
-_UNITS = {"metre": "metre", "pixel": "pixel", "second": "second", "volt": "volt", "radian": "radian"}
+_UNITS = {
+    "microvolt": "microvolt", "microsecond": "microsecond", "metre": "metre", "pixel": "pixel", "radian": "radian",
+    "second": "second",
+}  # fmt: skip
 
 
 # The truth, as labels -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 import palmar
 from palmar.hand.joints import BONES
@@ -28,7 +28,9 @@ from palmar.synth.gallery import pictures
 from palmar.synth.scenes import SCENES
 from palmar.synth.sense import Reading, masks
 from palmar.synth.world import Kind, Scene, Shot
-from palmar.view import Style
+from palmar.types import Hands
+from palmar.view import Style, draw
+from palmar.view.sheet import sheet
 
 MARKER = "gallery.json"
 QUALITY = 84
@@ -79,6 +81,8 @@ def write_page(
     with whole_folder(out, overwrite, marker=MARKER) as part:
         folder = Folder(part)
         sections = []
+        first = [_drawn(wanted, name) for name in wanted.scenes]
+        folder.picture("../overview", sheet(first, min(4, len(first)), gap=6))
         for done, name in enumerate(wanted.scenes, 1):
             sections.append(_section(folder, wanted, name))
             progress(done, len(wanted.scenes))
@@ -86,6 +90,31 @@ def write_page(
         (part / "index.html").write_text(_html(wanted, sections, legend), encoding="utf-8")
         about = {"palmar": palmar.__version__, "seed": wanted.seed, "scenes": wanted.scenes, "sensors": wanted.sensors}
         (part / MARKER).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _drawn(wanted: Wanted, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """A moment of the first sample with the hands on it, at 3 x 4."""
+    scene = SCENES[name](wanted.seed, wanted.indices[0])
+    recipe = Recipe("scenes", wanted.seed, (name,), width=wanted.width)
+    shot, look = next(iter(recipe.shots(scene, wanted.indices[0], [_telling(scene)])))
+    image = look("clean")["clean"]
+    known = [hand for hand in truth(shot)["hands"] if all(point is not None for point in hand["keypoints"])]
+    points = np.array([hand["keypoints"] for hand in known], np.float32).reshape(-1, 21, 2)
+    sure = np.where(np.array([hand["seen"] for hand in known]).reshape(-1, 21) == 0, 1.0, 0.35)
+    n = len(known)
+    hands = Hands(
+        np.zeros(n, np.int32), np.full(n, -1, np.int32), np.zeros(n, np.int32),
+        np.array([hand["side"] for hand in known], np.uint8), np.ones(n, np.float32),
+        np.concatenate([points.min(1), points.max(1)], 1) if n else np.zeros((0, 4), np.float32),
+        np.concatenate([points, sure[..., None].astype(np.float32)], -1),
+    )  # fmt: skip
+    image = draw(image, hands, Style(label=False))
+    height, width = image.shape[:2]
+    tall = round(0.75 * width)
+    if height > tall:
+        top = (height - tall) // 2
+        return image[top : top + tall]
+    return cv2.copyMakeBorder(image, 0, tall - height, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
 # One sort of scene ----------------------------------------------------------------------------------------------------
@@ -287,15 +316,18 @@ def _views_of(
         return
     if sensor == "joints":
         return  # drawn over the samples
-    if {"x", "y", "polarity"} <= set(reading):
-        found = pictures.events(reading["x"], reading["y"], reading["polarity"], *size)
-        yield sensor, found, f"{len(reading['x'])}, blue brighter, red darker"
+    if sensor == "events":
+        found = pictures.events(reading["x"], reading["y"], reading["polarity"], *reading["voxels"].shape[1:])
+        yield sensor, found, f"{len(reading['x'])} in 1/30 s, blue brighter, red darker"
+        return
+    if sensor == "emg":
+        for hand, signal in zip(shot.moment.hands, reading["emg"], strict=True):
+            about = f"16 electrodes around the {'right' if hand.side else 'left'} forearm, one second"
+            yield "emg", _traces(signal.T), about
         return
     for name, array in reading.items():
         title = name if name == sensor else f"{sensor}_{name}"
         if array.shape[:2] != size:
-            if array.ndim == 2 and array.dtype.kind == "f" and min(array.shape) >= 2:
-                yield title, _traces(array), f"{array.shape[0]} x {array.shape[1]} {array.dtype}"
             continue
         image, about = _picture(title, array)
         if image is not None and (image != np.array(pictures.EMPTY, np.uint8)).any():
@@ -331,18 +363,16 @@ def _picture(title: str, array: np.ndarray) -> tuple[UInt8[np.ndarray, "h w 3"] 
     return pictures.anything(array), ""
 
 
-def _traces(values: np.ndarray) -> str:
-    """Curves below each other as a drawing: the longer axis is time."""
-    rows = values if values.shape[1] >= values.shape[0] else values.T
-    rows = rows[:16, :: max(1, rows.shape[1] // 400)].astype(np.float64)
-    scale = np.nanpercentile(np.abs(rows - np.nanmedian(rows, 1, keepdims=True)), 99.5) + 1e-12
-    x = np.linspace(0, 400, rows.shape[1])
+def _traces(rows: Float[np.ndarray, "r n"]) -> str:
+    """Curves below each other as a drawing: of 200 stretches of time the least and the most, joined."""
+    n = rows.shape[1] // 200 * 200
+    pieces = rows[:, :n].reshape(len(rows), 200, -1).astype(np.float64)
+    scale = float(np.percentile(np.abs(pieces), 99.5)) + 1e-12
     paths = ""
-    for number, row in enumerate(rows):
-        y = 8 + 14 * number - 6 * np.clip(np.nan_to_num((row - np.nanmedian(row)) / scale), -1.3, 1.3)
-        points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        paths += f'<polyline points="{points}"/>'
-    return f'<svg class="traces" viewBox="0 0 400 {14 * len(rows) + 4}">{paths}</svg>'
+    for number, row in enumerate(pieces):
+        ends = 8 + 13 * number - 6 * np.clip(np.stack([row.min(-1), row.max(-1)], -1) / scale, -1.3, 1.3)
+        paths += "".join(f"M{2 * k} {low:.1f}V{high:.1f}" for k, (low, high) in enumerate(ends))
+    return f'<svg class="traces" viewBox="-2 0 404 {13 * len(rows) + 3}"><path d="{paths}"/></svg>'
 
 
 def _contact(shot: Shot, plain: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"] | None:
@@ -421,7 +451,7 @@ figcaption{font-size:.8rem;line-height:1.4;padding:7px 2px 0;font-variant-numeri
 .tiles b{font-weight:600;color:var(--ink)}
 .wide{grid-column:span 2}
 .traces{width:100%;height:auto;display:block;background:var(--card);border:1px solid var(--line);border-radius:5px;
-fill:none;stroke:var(--link);stroke-width:.7}
+fill:none;stroke:var(--link);stroke-width:1.4}
 .strip{position:relative;overflow:hidden;border-radius:8px;background:var(--line)}
 .strip i{position:absolute;inset:0;background-size:calc(100%*var(--n)) 100%;
 animation:run var(--s) steps(var(--n),jump-none) infinite}
