@@ -171,6 +171,25 @@ def test_judge_and_sheet(fake_mediapipe) -> None:
     assert judge.sheet(judged, 6, 3).ndim == 3
 
 
+def test_our_tracker_answers_too(fake_mediapipe, worlds) -> None:
+    """Networks that know where the hand is find it, whatever the peer says."""
+    world = worlds.World([worlds.Actor(1, lambda t: (0.0, 0.0, 0.5))], width=160, height=120)
+    points = world.truth(0)[0].keypoints.astype(np.float32)
+
+    def draw(seed: int, index: int) -> Picture:
+        return made(index, image=world.image(0), keypoints=points, side=1)
+
+    with Peer(fake_mediapipe) as peer:
+        got, _ = judge.judge(peer, 6, networks=world, draw=draw)
+    assert got["found"] == 0  # the first pixel's greatest value is 1, but the fake's hand is far away
+    own = got["palmar"]
+    assert (own["found"], own["side"]) == (1, 1)
+    assert own["auc"] == own["auc_without_map"] == pytest.approx(1, abs=0.01)
+    assert own["weights"] == world.hashes
+    assert "map" not in own
+    assert "palmar on the same" in judge.render(got)
+
+
 @pytest.fixture(scope="module")
 def pictures() -> list[Picture]:
     pytest.importorskip("numba")

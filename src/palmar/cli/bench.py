@@ -34,13 +34,15 @@ class Bench:
     only: Annotated[str | None, arg(metavar="PART,...")] = None
     """Of real: some of webcam, digits, video, jitter, speed, truth; all of them, or the first three with --against."""
     weights: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Of real: a folder with the networks to measure, in place of the package's."""
+    """A folder with the networks to measure, in place of the package's."""
     against: Annotated[Path | None, arg(metavar="DIR")] = None
     """Of real: a second folder with networks; prints what --weights gains over it, and how sure that is."""
     count: int = 2000
     """Of judge: how many pictures."""
     seed: int = 0
     """Of judge: of the pictures."""
+    own: bool = False
+    """Of judge: our tracker answers too."""
     sheet: Annotated[Path | None, arg(metavar="FILE")] = None
     """Of judge: write the worst pictures here, .png or .jpg."""
 
@@ -86,7 +88,7 @@ class Bench:
         return 0
 
     def _judge(self) -> int:
-        given = {"--only": self.only, "--weights": self.weights, "--against": self.against, "--limit": self.limit}
+        given = {"--only": self.only, "--against": self.against, "--limit": self.limit}
         for name, value in given.items():
             if value is not None:
                 raise PalmarError(f"bench judge: {name} is an option of bench real.")
@@ -94,6 +96,8 @@ class Bench:
             raise PalmarError(f"bench judge: makes its own pictures; what is {self.path} for?")
         if self.mediapipe is None:
             raise PalmarError("bench judge: needs --mediapipe PYTHON, the environment of the tracker that judges.")
+        if self.weights is not None and not self.own:
+            raise PalmarError("bench judge: --weights are those of our tracker; it answers with --own.")
         if self.sheet is not None and self.sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
             raise PalmarError(f"{self.sheet}: a sheet is written as .png or .jpg.")
         at_least(4, count=self.count)
@@ -102,9 +106,13 @@ class Bench:
         from palmar.bench.mediapipe_peer import Peer
         from palmar.cli.talk import Progress
         from palmar.media import write_image
+        from palmar.tracking import OnnxNetworks
 
+        networks = OnnxNetworks(self.weights, threads=2) if self.own else None
         with Peer(self.mediapipe) as peer, Progress("judged", "pictures") as progress:
-            found, judged = judge(peer, self.count, self.seed, observe=lambda done: progress(done, self.count))
+            found, judged = judge(
+                peer, self.count, self.seed, networks=networks, observe=lambda done: progress(done, self.count)
+            )
         self._write(found)
         if self.sheet is not None:
             write_image(self.sheet, sheet(judged))
