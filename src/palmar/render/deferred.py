@@ -66,9 +66,10 @@ def render_batch(
     counted with the last, so that coverage stays exact and only pixels where more surfaces meet than that are a little
     off; with supersample^2 surfaces every pixel is that of `render`. Time grows with it.
 
-    compiled: shade through `torch.compile`, which takes a minute or two at the first call for every shape of batch and
-    then moves a fiftieth of the memory: step by step, two surfaces of 128 x 128 pixels under two lamps read and write
-    0.27 GB, which alone keeps an H100 below 12,000 pictures a second. Results differ by rounding.
+    compiled: shade through `torch.compile`, which takes a minute or two at the first call for every shape of batch.
+    Step by step, two surfaces of 128 x 128 pixels under two lamps read and write 0.27 GB, which alone keeps an H100
+    (3.35 TB/s) below 12,500 pictures a second; compiled, 10 MB of it are left to be written and read again. Results
+    differ by rounding.
     """
     b, v = mesh.vertices.shape[:2]
     f = mesh.faces.shape[-2]
@@ -474,7 +475,7 @@ def ambient_occlusion_batch(
         towards = torch.stack([torch.full((), part, device=vertices.device) for part in direction])
         xs, ys, keys, _, texels = (one[:, 0] for one in lamp_views(vertices, towards.expand(b, 1, 3), size))
         _, depth = z_buffer(*snap_batch(xs, ys, keys), each, backs, size, size)
-        nl = normals @ towards
+        nl = (normals * towards).sum(-1)  # no matrix product: those are rounded under autocast
         counts = (nl > 0) & torch.isfinite(keys)
         column, row = (torch.nan_to_num(one + 0.5).long().clamp(0, size - 1) for one in (xs, ys))
         there = depth.reshape(b, -1).gather(1, row * size + column)
