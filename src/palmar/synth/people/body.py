@@ -259,7 +259,7 @@ class ShapedBody:
         theta = np.arctan2(sine, d[:, 0])
         ratio = np.where(sine > 1e-6, theta / np.maximum(sine, 1e-6), 1.0)
         bend = np.stack([np.zeros_like(sine), -d[:, 2] * ratio, d[:, 1] * ratio], 1)
-        thumb = np.stack([rotmat_from_rotvec(b)[:, 2] for b in bend]) @ world_from_local.T
+        thumb = rotmat_from_rotvec(bend)[:, :, 2] @ world_from_local.T
         up = _unit(shoulder - elbow)
         up = _unit(up - np.sum(up * forearm, 1, keepdims=True) * forearm)  # thumb-up: in the elbow's plane
         side_of = np.cross(forearm, up) * (1.0 if side == 1 else -1.0)
