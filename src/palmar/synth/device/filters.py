@@ -7,12 +7,13 @@ the identity. What is not (streaks, discs) is a product of spectra. Pictures are
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from palmar.synth.device.resident import resident
 
 
 def separable(
@@ -154,7 +155,7 @@ def bilateral(
     return total / weights
 
 
-@functools.cache
+@resident
 def cosines(device: torch.device) -> Float[Tensor, "8 8"]:
     """The orthonormal cosine transform of eight values: coefficients = matrix @ values."""
     k, n = torch.arange(8.0)[:, None], torch.arange(8.0)[None]

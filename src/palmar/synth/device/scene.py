@@ -6,7 +6,6 @@ left hands are mirrored pictures. Camera frame: x right, y down, z forward, metr
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, fields, replace
 
@@ -24,6 +23,7 @@ from palmar.synth.device.body import (
     upright,
 )
 from palmar.synth.device.philox import Draws
+from palmar.synth.device.resident import resident
 from palmar.synth.device.surface import paint, paint_cloth
 from palmar.synth.device.world import THINGS, World
 from palmar.synth.pose import PALM_SHARE, VIEWS
@@ -54,7 +54,7 @@ def pick_hands(world: World, draw: Draws) -> tuple[Float[Tensor, "b 10"], Float[
     return shape, torch.where(free[:, 0, None, None, None], mixed, own)
 
 
-@functools.cache
+@resident
 def _views(device: torch.device) -> Float[Tensor, "2 3 3"]:
     """camera_from_hand with fingers up: palm to the camera, back to the camera."""
     palm = ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -152,13 +152,13 @@ def moved(people: People, rows: slice, place: Float[Tensor, "b 3"]) -> People:
     return replace(own, vertices=own.vertices + place[:, None], joints=own.joints + place[:, None])
 
 
-@functools.cache
+@resident
 def _bend(device: torch.device) -> Float[Tensor, " 3"]:
     """Deviations of the arm's rotation vector against the hand."""
     return torch.tensor((0.15, 0.30, 0.45), device=device)
 
 
-@functools.cache
+@resident
 def _x(device: torch.device) -> Float[Tensor, " 3"]:
     return torch.tensor((1.0, 0.0, 0.0), device=device)
 
@@ -207,7 +207,7 @@ def place_thing(world: World, draw: Draws, people: People, there: Bool[Tensor, "
     )
 
 
-@functools.cache
+@resident
 def _palm(device: torch.device) -> Tensor:
     return torch.tensor((5, 9, 13, 17, 0), device=device)
 

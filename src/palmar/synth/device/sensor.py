@@ -9,7 +9,6 @@ to whole numbers are left out.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -30,6 +29,7 @@ from palmar.synth.device.filters import (
     shrink_matrix,
 )
 from palmar.synth.device.philox import Draws
+from palmar.synth.device.resident import resident
 
 KNOTS = 5
 MOST_CUTOUTS = 6
@@ -172,7 +172,7 @@ class SensorBatch:
         return ((x >= at(x0)) & (x < at(x1)) & (y >= at(y0)) & (y < at(y1))).any(-1)
 
 
-@functools.cache
+@resident
 def _s_curve(device: torch.device) -> Tensor:
     return torch.tensor((0.3, 1.2, 1.6, 1.2, 0.3), device=device)
 
@@ -332,7 +332,7 @@ def _colour(display: Float[Tensor, "b 3 s s"], sensor: SensorBatch) -> Float[Ten
     return display + torch.where(at(sensor.local_contrast) > 0, change, 0.0)
 
 
-@functools.cache
+@resident
 def _luma_weights(device: torch.device) -> Tensor:
     return torch.tensor(LUMA, device=device)
 
@@ -400,12 +400,12 @@ _CHROMA_TABLE = (
 """ITU-T T.81, table K.2."""
 
 
-@functools.cache
+@resident
 def _quantisers(device: torch.device) -> Float[Tensor, "3 8 8"]:
     return torch.tensor((_LUMA_TABLE, _CHROMA_TABLE, _CHROMA_TABLE), dtype=torch.float32, device=device)
 
 
-@functools.cache
+@resident
 def _transforms(size: int, device: torch.device) -> tuple[Float[Tensor, "t m s"], Float[Tensor, "t s m"]]:
     """From `size` values to the cosine coefficients of blocks of eight, and back: for the eight phases of the blocks
     at full resolution, then for the eight at half. m is the next multiple of 16 that holds a shifted line.
@@ -465,7 +465,7 @@ def jpeg(display: Float[Tensor, "b 3 s s"], sensor: SensorBatch) -> Float[Tensor
     return torch.where(at(sensor.jpeg) > 0, done, display)
 
 
-@functools.cache
+@resident
 def _block_means(size: int, device: torch.device) -> Float[Tensor, "4 s s"]:
     """Means of blocks of 8 and 16 pixels, spread out again flat and linearly: 8 flat, 8 linear, 16 flat, 16 linear."""
     matrices = []
@@ -491,7 +491,7 @@ def _video(display: Float[Tensor, "b 3 s s"], sensor: SensorBatch) -> Float[Tens
 # ----------------------------------------------------------------------------------------------------- augmentations
 
 
-@functools.cache
+@resident
 def _frequencies(size: int, device: torch.device) -> Float[Tensor, "s f"]:
     """|f| / f_max on the half plane."""
     radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None])

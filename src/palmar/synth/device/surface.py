@@ -6,7 +6,6 @@ equal to them. What a skin does not have (moles, polish, a glove) is weighed wit
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from palmar.synth.device.resident import resident
 from palmar.synth.skin import _EXPONENT, _FLOOR, Cloth, Skin
 
 PATTERNS = ("plain", "stripes", "checks", "dots", "blotches")
@@ -112,7 +112,7 @@ def _put(values: Sequence, device: torch.device) -> Tensor:
     return torch.from_numpy(array.astype(np.float32) if array.dtype.kind == "f" else array.astype(np.int64)).to(device)
 
 
-@functools.cache
+@resident
 def _exponents(device: torch.device) -> Float[Tensor, "3 3"]:
     return torch.from_numpy(_EXPONENT.astype(np.float32)).to(device)
 

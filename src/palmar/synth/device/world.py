@@ -23,6 +23,7 @@ from palmar.synth.collision import Body
 from palmar.synth.device.background import Plates
 from palmar.synth.device.body import TUBE_RINGS, HandTensors
 from palmar.synth.device.environment import Places
+from palmar.synth.device.resident import resident
 from palmar.synth.device.sensor import NoisePool
 from palmar.synth.device.surface import Cloths, Skins
 from palmar.synth.environment import environments
@@ -106,7 +107,7 @@ class Topology:
         return torch.where(length > 0, unit, _towards_camera(vertices.device))
 
 
-@functools.cache
+@resident
 def _towards_camera(device: torch.device) -> Float[Tensor, " 3"]:
     return torch.tensor([0.0, 0.0, -1.0], device=device)
 
