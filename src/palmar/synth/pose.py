@@ -418,7 +418,7 @@ def minimum_jerk(t: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
     Flash and Hogan 1985. Outside 0 to 1 the reach has not begun or is over.
     """
     t = np.clip(t, 0.0, 1.0)
-    return t * t * t * (10.0 + t * (6.0 * t - 15.0))
+    return np.asarray(t * t * t * (10.0 + t * (6.0 * t - 15.0)))
 
 
 TURN_SD = math.radians(20.0)
