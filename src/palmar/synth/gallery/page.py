@@ -18,16 +18,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 import palmar
-from palmar.hand.joints import BONES
 from palmar.media import whole_folder
 from palmar.synth.dataset import Look, Recipe, truth
 from palmar.synth.gallery import pictures
 from palmar.synth.scenes import SCENES
-from palmar.synth.sense import Reading, masks
-from palmar.synth.world import Kind, Scene, Shot
+from palmar.synth.sense import STEP, Reading, masks
+from palmar.synth.world import Scene, Shot
 from palmar.types import Hands
 from palmar.view import Style, draw
 from palmar.view.sheet import sheet
@@ -127,7 +126,7 @@ def _section(folder: Folder, wanted: Wanted, name: str) -> str:
         scene = SCENES[name](wanted.seed, index)
         if number == 0:
             tiles = _tiles(folder, wanted, name, scene, recipe, index)
-        for view in range(len(scene.views) if number == 0 else 1):
+        for view in range(min(len(scene.views), 3) if number == 0 else 1):
             cards.append(_card(folder, wanted, name, scene, recipe, index, view))
     first = wanted.indices[0]
     command = (
@@ -159,13 +158,8 @@ def _card(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recip
     height, width = strip[0].shape[:2]
     stem = f"{_slug(name)}-{index}-{view}"
     picture = folder.picture(stem, np.concatenate(strip, 1))
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-0.5 -0.5 {len(strip) * width} {height}" fill="none" '
-        f'stroke-linecap="round" stroke-linejoin="round" font-family="system-ui,sans-serif">{"".join(drawn)}</svg>'
-    )
-    over = folder.text(f"{stem}.svg", svg.encode())
-    texts = list(dict.fromkeys(segment.text for segment in scene.segments if segment.text))
-    said = "".join(f'<p class="said">{escape(text)}</p>' for text in texts[:3])
+    over = folder.text(f"{stem}.svg", _svg(drawn, width, height).encode())
+    said = "" if view else "".join(f'<p class="said">{escape(text)}</p>' for text in _texts(scene))
     about = f"index {index} · {escape(scene.views[view].name)}" + (
         f" · {scene.seconds:.1f} s" if len(strip) > 1 else ""
     )
@@ -177,6 +171,13 @@ def _card(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Recip
         f'<i class="truth" style="background-image:url({over})"></i></div>'
         f"<figcaption>{about}{said}</figcaption></figure>"
     )
+
+
+def _texts(scene: Scene) -> list[str]:
+    """Up to three sentences, in the order of time; those about things before those of rest."""
+    told = {segment.text: segment for segment in scene.segments if segment.text}
+    best = sorted(told.values(), key=lambda segment: (not segment.noun, segment.start))[:3]
+    return [segment.text for segment in sorted(best, key=lambda segment: segment.start)]
 
 
 def _strip(frames: Sequence[UInt8[np.ndarray, "h w 3"]], seconds: float) -> str:
@@ -222,30 +223,50 @@ def _svg_hand(hand: Mapping[str, Any], unit: float) -> str:
     line, unit = unit, unit * float(np.clip(size / (80 * unit), 0.4, 1.3))
     at = [None if point is None else np.asarray(point, float).clip(-9999, 9999) for point in hand["keypoints"]]
     seen = np.asarray(hand["seen"]) == masks.Seen.VISIBLE
-    paths: dict[int, str] = {}
-    for a, b in BONES:
-        one, other = at[a], at[b]
-        if one is not None and other is not None:
-            which = 0 if a == 0 else 1 + (b - 1) // 4
-            paths[which] = paths.get(which, "") + "M{:.1f} {:.1f}L{:.1f} {:.1f}".format(*one, *other)
-    dots: dict[int, str] = {}
-    hidden = ""
-    for joint, point in enumerate(at):
-        if point is not None:
-            which = 0 if joint == 0 else 1 + (joint - 1) // 4
-            dot = "M{:.1f} {:.1f}h0".format(*point)  # a line of no length, with round ends
-            dots[which], hidden = dots.get(which, "") + dot, hidden + ("" if seen[joint] else dot)
-    under = f'<path d="{"".join(paths.values())}" stroke="#111" stroke-opacity=".55" stroke-width="{3.2 * unit:.1f}"/>'
-    lines = "".join(
-        f'<g stroke="{COLOURS[which]}"><path d="{paths.get(which, "")}" stroke-width="{1.6 * unit:.1f}"/>'
-        f'<path d="{dot}" stroke-width="{4.2 * unit:.1f}"/></g>'
-        for which, dot in dots.items()
-    )
-    lines += f'<path d="{hidden}" stroke="#111" stroke-width="{2.6 * unit:.1f}"/>'
+    palm, rows, hidden = "", "", ""
+    for finger in range(5):
+        chain = [at[0], *at[4 * finger + 1 : 4 * finger + 5]]
+        palm += _svg_line(chain[:2])
+        rows += f'<path class="f{finger}" d="{_svg_line(chain[1:])}"/>'
+    for point, visible in zip(at, seen, strict=True):
+        hidden += "" if point is None or visible else "M{:.1f} {:.1f}h0".format(*point)  # with round ends: a dot
     side = ""
     if at[0] is not None:
         side = _svg_text("R" if hand["side"] else "L", at[0][0] + 3 * line, at[0][1] + 9 * line, line, "#fff")
-    return under + lines + side
+    return (
+        f'<g stroke-width="{1.6 * unit:.1f}"><path class="p" d="{palm}"/>{rows}'
+        f'<path class="h" stroke-width="{2.4 * unit:.1f}" d="{hidden}"/></g>{side}'
+    )
+
+
+def _svg_line(points: Sequence[np.ndarray | None]) -> str:
+    """Through the points that there are; steps, for they are short to write."""
+    out, before = "", None
+    for point in points:
+        if point is None:
+            before = None
+            continue
+        at = np.round(point, 1)
+        out += "M{:g} {:g}".format(*at) if before is None else "l{:g} {:g}".format(*np.round(at - before, 1))
+        before = at
+    return out
+
+
+def _svg(frames: Sequence[str], width: int, height: int) -> str:
+    """Frames side by side."""
+    marks = "".join(
+        f'<marker id="m{k}" viewBox="-1 -1 2 2" markerWidth="2.6" markerHeight="2.6" overflow="visible">'
+        f'<circle r="1" fill="{colour}"/></marker>'
+        for k, colour in enumerate(COLOURS)
+    )
+    style = f".p{{stroke:{COLOURS[0]};marker-start:url(#m0)}}.h{{stroke:#111}}" + "".join(
+        f".f{k}{{stroke:{colour};marker:url(#m{k + 1})}}" for k, colour in enumerate(COLOURS[1:])
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-0.5 -0.5 {len(frames) * width} {height}" fill="none" '
+        f'stroke-linecap="round" stroke-linejoin="round" font-family="system-ui,sans-serif"><style>{style}</style>'
+        f'<defs>{marks}</defs><g style="filter:drop-shadow(0 0 .8px #000a)">{"".join(frames)}</g></svg>'
+    )
 
 
 # Sensors --------------------------------------------------------------------------------------------------------------
@@ -259,41 +280,38 @@ def _tiles(folder: Folder, wanted: Wanted, name: str, scene: Scene, recipe: Reci
     out = []
     for sensor in wanted.sensors:
         for title, image, about in _views_of(sensor, look(sensor), shot, plain):
-            if isinstance(image, str):
-                out.append(f'<figure class="wide">{image}<figcaption>{_caption(title, about)}</figcaption></figure>')
-                continue
-            small = image
-            if image.shape[1] * TILE >= 64 and image.shape[:2] == plain.shape[:2]:
-                size = (round(image.shape[1] * TILE), round(image.shape[0] * TILE))
-                small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if _flat(image) else cv2.INTER_AREA)
-            source = folder.picture(f"{_slug(name)}-{index}-{title}", small, flat=_flat(image))
-            height, width = small.shape[:2]
-            out.append(
-                f'<figure><img src="{source}" width="{width}" height="{height}" loading="lazy" '
-                f'alt="{escape(_words(title))}"><figcaption>{_caption(title, about)}</figcaption></figure>'
-            )
-    heat = _contact(shot, plain)
-    if heat is not None:
-        size = (round(heat.shape[1] * TILE), round(heat.shape[0] * TILE))
-        source = folder.picture(
-            f"{_slug(name)}-{index}-contact-heat", cv2.resize(heat, size, interpolation=cv2.INTER_AREA)
-        )
-        about = "where a hand touches something"
-        out.append(
-            f'<figure><img src="{source}" width="{size[0]}" height="{size[1]}" loading="lazy" alt="contact">'
-            f"<figcaption>{_caption('contact', about)}</figcaption></figure>"
-        )
+            out.append(_tile(folder, name, index, title, image, about))
+    touched = _contact(shot, plain)
+    if touched is not None:
+        about = "vertices that touch, yellow seen, red hidden"
+        out.append(_tile(folder, name, index, "contact", touched, about))
     return "".join(out)
 
 
+def _tile(folder: Folder, name: str, index: int, title: str, image: UInt8[np.ndarray, "h w 3"], about: str) -> str:
+    flat, wide = _flat(image), image.shape[1] > 1.9 * image.shape[0]
+    if not wide and image.shape[1] * TILE >= 150:
+        size = (round(image.shape[1] * TILE), round(image.shape[0] * TILE))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if flat else cv2.INTER_AREA)
+    source = folder.picture(f"{_slug(name)}-{index}-{title}", image, flat=flat)
+    height, width = image.shape[:2]
+    return (
+        f'<figure{" class=wide" if wide else ""}><img src="{source}" width="{width}" height="{height}" loading="lazy" '
+        f'alt="{escape(_words(title))}">'
+        f"<figcaption><b>{escape(_words(title))}</b> {escape(about)}</figcaption></figure>"
+    )
+
+
 def _telling(scene: Scene) -> float:
-    """The moment with most contact, or one near the middle."""
+    """A moment in which hands touch something and move, if there is one; else one near the middle."""
     times = [scene.seconds * k / 16 for k in (7, 5, 9, 11, 3, 13)] if scene.seconds > 0 else [0.0]
-    touched = [
-        sum(0.0 if hand.contact is None else float(hand.contact.sum()) for hand in scene.at(time).hands)
-        for time in times
-    ]
-    return times[int(np.argmax(touched))]
+    found = []
+    for time in times:
+        now, then = scene.at(time).hands, scene.at(time + STEP).hands
+        touches = any(hand.contact is not None and hand.contact.any() for hand in now)
+        moves = max((float(np.abs(b.joints - a.joints).max()) for a, b in zip(now, then, strict=True)), default=0.0)
+        found.append(touches + min(moves / 0.01, 1.0))  # a centimetre from picture to picture is plenty
+    return times[int(np.argmax(found))]
 
 
 def _flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:
@@ -302,14 +320,10 @@ def _flat(image: UInt8[np.ndarray, "h w 3"]) -> bool:
     return len(np.unique(some @ (65536, 256, 1))) <= 40
 
 
-def _caption(title: str, about: str) -> str:
-    return f"<b>{escape(_words(title))}</b> {escape(about)}".strip()
-
-
 def _views_of(
     sensor: str, reading: Reading, shot: Shot, plain: UInt8[np.ndarray, "h w 3"]
-) -> Iterable[tuple[str, UInt8[np.ndarray, "h w 3"] | str, str]]:
-    """(name, picture or a piece of HTML, a few words) of the arrays of a reading."""
+) -> Iterable[tuple[str, UInt8[np.ndarray, "h w 3"], str]]:
+    """(name, picture, a few words) of the arrays of a reading."""
     size = plain.shape[:2]
     if sensor == "amodal" and len(reading["instances"]):
         yield "amodal", pictures.outlines(plain, reading["amodal"], reading["instances"]), "whole shapes, as if alone"
@@ -321,9 +335,9 @@ def _views_of(
         yield sensor, found, f"{len(reading['x'])} in 1/30 s, blue brighter, red darker"
         return
     if sensor == "emg":
-        for hand, signal in zip(shot.moment.hands, reading["emg"], strict=True):
+        for number, (hand, signal) in enumerate(zip(shot.moment.hands[:2], reading["emg"], strict=False)):
             about = f"16 electrodes around the {'right' if hand.side else 'left'} forearm, one second"
-            yield "emg", _traces(signal.T), about
+            yield f"emg_{number + 1}", pictures.traces(signal.T), about
         return
     for name, array in reading.items():
         title = name if name == sensor else f"{sensor}_{name}"
@@ -350,54 +364,39 @@ def _picture(title: str, array: np.ndarray) -> tuple[UInt8[np.ndarray, "h w 3"] 
         finger = [-3] + [f for f in range(5) for _ in range(3)]
         return pictures.segments(array, finger, [0] + [0, 1, 2] * 5), "15 segments"
     if title == "masks_two_hands":
-        return pictures.numbers(array), "33 classes"
+        finger = [-3] + ([-1] + [f for f in (1, 2, 4, 3, 0) for _ in range(3)]) * 2
+        found = pictures.segments(array, finger, [0] + ([0] + [0, 1, 2] * 5) * 2)
+        return np.where((array >= 17)[..., None], found // 2 + 20, found).astype(np.uint8), "33 classes, left darker"
     if title == "masks_kind":
         return pictures.numbers(array.astype(np.int64), int(masks.NONE)), "hand, arm, body, cloth, wear, thing, room"
     if array.ndim == 2 and array.dtype.kind == "f":
-        values = (
-            np.where(array == 0, np.nan, array).astype(np.float64) if "depth" in title else array.astype(np.float64)
-        )
+        measured = title in ("structured_light", "time_of_flight")
+        values = np.where((array == 0) & measured, np.nan, array).astype(np.float64)
         low, high = pictures.span(values)
-        unit = " m" if "depth" in title or "distance" in title else ""
+        unit = " m" if measured or title == "depth" else ""
         return pictures.coloured(values, low, high), f"{low:.2f} to {high:.2f}{unit}"
     return pictures.anything(array), ""
 
 
-def _traces(rows: Float[np.ndarray, "r n"]) -> str:
-    """Curves below each other as a drawing: of 200 stretches of time the least and the most, joined."""
-    n = rows.shape[1] // 200 * 200
-    pieces = rows[:, :n].reshape(len(rows), 200, -1).astype(np.float64)
-    scale = float(np.percentile(np.abs(pieces), 99.5)) + 1e-12
-    paths = ""
-    for number, row in enumerate(pieces):
-        ends = 8 + 13 * number - 6 * np.clip(np.stack([row.min(-1), row.max(-1)], -1) / scale, -1.3, 1.3)
-        paths += "".join(f"M{2 * k} {low:.1f}V{high:.1f}" for k, (low, high) in enumerate(ends))
-    return f'<svg class="traces" viewBox="-2 0 404 {13 * len(rows) + 3}"><path d="{paths}"/></svg>'
-
-
 def _contact(shot: Shot, plain: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"] | None:
-    """Contact as heat on the hands, over a grey picture; None where nobody knows of any."""
-    value = np.zeros(len(shot.mesh.vertices), np.float64)
-    known = False
-    for number, piece in enumerate(shot.moment.pieces):
-        first, last = shot.first_vertex[number : number + 2]
-        for hand in shot.moment.hands:
-            mine = piece.kind == Kind.HAND and piece.instance == hand.instance and hand.contact is not None
-            if mine and last - first == len(hand.contact):  # type: ignore[arg-type]
-                value[first:last], known = hand.contact, known or bool((hand.contact > 0).any())  # type: ignore[operator]
-    if not known:
-        return None
-    face = shot.buffers.face
-    at = face >= 0
-    hands = np.array([piece.kind == Kind.HAND for piece in shot.moment.pieces])
-    heat = np.zeros(face.shape)
-    heat[at] = (value[shot.mesh.faces[face[at]]] * shot.buffers.bary[at]).sum(-1)
-    on = np.zeros(face.shape, bool)
-    on[at] = hands[shot.piece_of_face[face[at]]]
-    grey = cv2.cvtColor(plain, cv2.COLOR_RGB2GRAY)[..., None] * np.where(on[..., None], 0.75, 0.4)
-    warm = cv2.applyColorMap(np.round(255 * heat.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    share = np.where(on, heat.clip(0, 1) * 0.85, 0)[..., None]
-    return np.round(grey * (1 - share) + warm * share).astype(np.uint8)
+    """The vertices of hands that touch something, over a grey picture; None where nobody knows of any."""
+    pose = shot.camera.world_from_camera
+    assert pose is not None
+    grey = cv2.cvtColor(plain, cv2.COLOR_RGB2GRAY)
+    out = np.repeat((0.45 * grey).astype(np.uint8)[..., None], 3, -1)
+    depth, touching = shot.buffers.depth, 0
+    for hand in shot.moment.hands:
+        if hand.contact is None:
+            continue
+        points = (hand.vertices[hand.contact > 0.5] - pose[:3, 3]) @ pose[:3, :3]
+        pixels = shot.camera.project(points)
+        inside = shot.camera.inside(pixels)
+        touching += int(inside.sum())
+        for (x, y), z in zip(np.round(pixels[inside]).astype(int), points[inside, 2], strict=True):
+            row, column = min(max(y, 0), depth.shape[0] - 1), min(max(x, 0), depth.shape[1] - 1)
+            colour = (255, 214, 10) if z < depth[row, column] + 0.004 else (226, 62, 87)
+            cv2.circle(out, (int(x), int(y)), 1, colour, -1, cv2.LINE_AA)
+    return out if touching else None
 
 
 # HTML -----------------------------------------------------------------------------------------------------------------
@@ -450,8 +449,6 @@ figcaption{font-size:.8rem;line-height:1.4;padding:7px 2px 0;font-variant-numeri
 .tiles img{width:100%;height:auto;display:block;border-radius:5px}
 .tiles b{font-weight:600;color:var(--ink)}
 .wide{grid-column:span 2}
-.traces{width:100%;height:auto;display:block;background:var(--card);border:1px solid var(--line);border-radius:5px;
-fill:none;stroke:var(--link);stroke-width:1.4}
 .strip{position:relative;overflow:hidden;border-radius:8px;background:var(--line)}
 .strip i{position:absolute;inset:0;background-size:calc(100%*var(--n)) 100%;
 animation:run var(--s) steps(var(--n),jump-none) infinite}

@@ -109,6 +109,19 @@ def events(
     return np.round(255 + share * (colour - 255.0)).astype(np.uint8)
 
 
+def traces(rows: Float[np.ndarray, "r n"], width: int = 400) -> UInt8[np.ndarray, "h w 3"]:
+    """Curves below each other: of every stretch of time that falls on a pixel the least and the most, joined."""
+    n = rows.shape[1] // width * width
+    pieces = rows[:, :n].reshape(len(rows), width, -1).astype(np.float64)
+    scale = float(np.percentile(np.abs(pieces), 99.5)) + 1e-12
+    out = np.full((11 * len(rows) + 6, width, 3), 255, np.uint8)
+    for number, row in enumerate(pieces):
+        ends = 8 + 11 * number - 8 * np.clip(np.stack([row.min(-1), row.max(-1)], -1) / scale, -1, 1)
+        for column, (low, high) in enumerate(np.round(ends).astype(int).tolist()):
+            out[max(high, 0) : low + 1, column] = (35, 99, 168)
+    return out
+
+
 def anything(values: Shaped[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"] | None:
     """A picture of an array that nothing better is known of; None where it has too many channels."""
     if values.dtype == np.uint8 and values.ndim == 3 and values.shape[2] == 3:
@@ -116,13 +129,12 @@ def anything(values: Shaped[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]
     if values.ndim == 2:
         if values.dtype.kind == "f":
             return coloured(values.astype(np.float64), *span(values.astype(np.float64)))
-        return numbers(values.astype(np.int64))
+        return numbers(values.astype(np.int64), 255 if values.dtype == np.uint8 and (values == 255).any() else 0)
     if values.ndim == 3 and values.shape[2] == 3 and values.dtype.kind == "f":
         known = np.isfinite(values).all(-1)
-        out = np.zeros((*values.shape[:2], 3))
-        for c in range(3):
-            low, high = span(values[..., c].astype(np.float64))
-            out[..., c] = (np.where(known, values[..., c], low) - low) / max(high - low, 1e-9)
+        spans = np.array([span(values[..., c].astype(np.float64)) for c in range(3)])
+        widest = max(float(np.ptp(spans, axis=1).max()), 1e-9)  # one scale: a channel in which nothing changes is even
+        out = (np.where(known[..., None], values, spans[:, 0]) - spans.mean(1)) / widest + 0.5
         out = np.round(255 * out.clip(0, 1)).astype(np.uint8)
         out[~known] = EMPTY
         return out
