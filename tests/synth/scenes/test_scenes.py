@@ -56,8 +56,8 @@ def test_hands_are_where_the_truth_says(moments, name):
             np.testing.assert_allclose(posed.joints(), hand.joints, atol=1e-8)
             off = np.linalg.norm(pieces[hand.instance].mesh.vertices - hand.vertices, axis=1)
             assert off.max() < 0.006  # as thick as a glove is
-            np.testing.assert_allclose(hand.rotations @ hand.rotations.transpose(0, 2, 1), np.tile(np.eye(3), (16, 1, 1)),
-                                       atol=1e-9)  # fmt: skip
+            identity = hand.rotations @ hand.rotations.transpose(0, 2, 1)
+            np.testing.assert_allclose(identity, np.tile(np.eye(3), (16, 1, 1)), atol=1e-9)
             np.testing.assert_allclose(np.linalg.det(hand.rotations), 1.0)
 
 

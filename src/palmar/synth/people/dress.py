@@ -46,8 +46,14 @@ def arm_reach(body: ShapedBody) -> Float[np.ndarray, " v"]:
 # ------------------------------------------------------------------------------------------------------- skin
 
 
-def paint_body(rng: np.random.Generator, body: ShapedBody, skin: Skin, hands: tuple[OwnHand, OwnHand]) -> Mesh:
-    """The bare body with its skin, eyes, brows and lips; vertices at rest."""
+def paint_body(
+    rng: np.random.Generator,
+    body: ShapedBody,
+    skin: Skin,
+    hands: tuple[OwnHand, OwnHand],
+    hair: Float[np.ndarray, " 3"],
+) -> Mesh:
+    """The bare body with its skin, eyes, brows and lips; vertices at rest. hair: its colour."""
     model, v = body.model, len(body.vertices)
     rest = paint(skin, {}, body.vertices.astype(np.float32))
     colour = rest.albedo.astype(np.float64)
@@ -70,7 +76,6 @@ def paint_body(rng: np.random.Generator, body: ShapedBody, skin: Skin, hands: tu
     apart = float(np.linalg.norm(eyes[0] - eyes[1])) / 2  # half the distance of the eyes: the face's unit
     middle = eyes.mean(0)
     face = (body.vertices - middle) / apart
-    hair = hair_colour(rng, skin)
     # blood in cheeks, nose, ears
     red = np.exp(-((np.abs(face[:, 0]) - 1.1) ** 2 / 0.5 + (face[:, 1] - 1.3) ** 2 / 0.5)) * (face[:, 2] < 0.6)
     red = red + np.exp(-(face[:, 0] ** 2 / 0.1 + (face[:, 1] - 1.3) ** 2 / 0.1)) * (face[:, 2] < 0.0)
@@ -198,8 +203,8 @@ def hair_colour(rng: np.random.Generator, skin: Skin) -> Float[np.ndarray, " 3"]
     return fair[int(rng.choice(4, p=(0.5, 0.25, 0.17, 0.08)))] * rng.uniform(0.8, 1.25)
 
 
-def draw_hair(rng: np.random.Generator, body: ShapedBody, surface: Mesh) -> Hair | None:
-    """Bald (10 %), shorn, short, or down to the shoulders."""
+def draw_hair(rng: np.random.Generator, body: ShapedBody, colour: Float[np.ndarray, " 3"]) -> Hair | None:
+    """Bald (8 %), shorn, short, or down to the shoulders."""
     style = rng.choice(("bald", "shorn", "short", "full", "long"), p=(0.08, 0.17, 0.30, 0.20, 0.25))
     if style == "bald":
         return None
@@ -231,21 +236,9 @@ def draw_hair(rng: np.random.Generator, body: ShapedBody, surface: Mesh) -> Hair
     gap = (0.0015 + thick * np.clip(inner / 0.9, 0, 1) ** 0.6 * (1 + 0.35 * rough)).astype(np.float32)
     if style == "long":  # falls behind ears and neck
         gap = gap * (1 + 0.9 * _smooth(at[:, 1], 0.0, 2.5)).astype(np.float32)
-    colour = hair_colour(rng, Skin_of(surface))
     strand = np.sin(at @ (rng.normal(0, 1, (4, 3)) * np.array([30.0, 4.0, 30.0])).T + phase[:4]).mean(1)
     tint = (colour * np.exp(0.35 * strand)[:, None]).clip(0.004, 0.9).astype(np.float32)
     return Shell(csr_matrix(smooth @ matrix), faces, gap, tint, float(rng.uniform(0.35, 0.6)), 1.0, HAIR)
-
-
-@dataclass(frozen=True)
-class _Tone:
-    tone: int
-
-
-def Skin_of(surface: Mesh):
-    """Enough of a skin for `hair_colour`: how dark it is."""
-    bright = float(np.median(surface.albedo @ np.array([0.2126, 0.7152, 0.0722])))
-    return _Tone(8 if bright < 0.15 else 3)
 
 
 # ------------------------------------------------------------------------------------------------------- clothes

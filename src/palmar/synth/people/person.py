@@ -114,15 +114,16 @@ class Person:
         scale = float(np.clip(size**-0.7, 0.88, 1.12))
         body = BodyModel.default().shaped(coefficients, scale)
         body = replace(body, vertices=_fitted_forearms(body, hands))
-        surface = paint_body(rng, body, skin, hands)
+        colour = hair_colour(rng, skin)
+        surface = paint_body(rng, body, skin, hands, colour)
         garments, hidden, long = draw_garments(rng, body, hands, sleeve)
         cuffs = draw_cuffs(rng, hands, garments[0]) if long else ()
         shoes = draw_shoes(rng, body)
-        hair = None if headless else draw_hair(rng, body, surface)
+        hair = None if headless else draw_hair(rng, body, colour)
         eyes = None if headless else draw_eyes(rng, body)
         items: tuple[Shell, ...] = ()
         if wear:
-            hands, items = _worn(rng, body, hands, skin, surface.albedo, hidden, gloved)
+            hands, items = _worn(rng, body, hands, skin, colour, surface.albedo, hidden, gloved)
         arm = body.model.weights[:, list(FOREARM)].sum(1) + body.model.weights[:, 8:10].sum(1) > 0.5
         faces = body.model.faces
         seen = ~hidden[faces].all(1)
@@ -323,6 +324,7 @@ def _worn(
     body: ShapedBody,
     hands: tuple[OwnHand, OwnHand],
     skin: Skin,
+    colour: np.ndarray,
     surface_albedo: np.ndarray,
     hidden: np.ndarray,
     gloved: float,
@@ -332,7 +334,6 @@ def _worn(
     if rng.random() < gloved:
         glove = SORTS[int(rng.choice(4, p=(0.4, 0.2, 0.25, 0.15)))]
     hairy = float(rng.uniform(0.0, 1.0))
-    colour = hair_colour(rng, skin)
     state = rng.bit_generator.state
     dressed = []
     for hand in hands:

@@ -13,8 +13,7 @@ from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import Grip
 from palmar.synth.people.person import Person, looking, own_eyes, stance
 from palmar.synth.people.touch import Pull, contacts, deepest_of, patches, settle
-from palmar.synth.pose import minimum_jerk
-from palmar.synth.scenes.keys import between
+from palmar.synth.scenes.keys import between, eased
 from palmar.synth.scenes.pairs import MEETINGS, meet
 from palmar.synth.scenes.stage import Stage, table
 from palmar.synth.world import Moment, Scene, Segment
@@ -63,8 +62,8 @@ def meeting_scene(rng: np.random.Generator, name: str) -> Scene:
             return 0.0
         if claps:
             return APART * float(np.clip(1.15 * np.sin(2 * np.pi * time / 0.8) ** 2 - 0.15, 0, 1))
-        coming = 1 - float(minimum_jerk(np.array(time / start)))
-        going = float(minimum_jerk(np.array((time - end) / (SECONDS - end))))
+        coming = 1 - eased(time / start)
+        going = eased((time - end) / (SECONDS - end))
         return APART * max(coming, going)
 
     def grips_at(time: float) -> tuple[Grip, Grip]:
@@ -80,7 +79,7 @@ def meeting_scene(rng: np.random.Generator, name: str) -> Scene:
             for grip, direction in zip(grips, apart, strict=True)
         ]
         if away < 0.02 and any(meeting.part):  # between two grips that touch, hands may be too deep
-            for _ in range(2):
+            for _ in range(6):
                 deep = deepest_of(person.hands, moved) - ALLOWED
                 if deep <= 0:
                     break
@@ -120,7 +119,7 @@ def _unit(v: np.ndarray) -> np.ndarray:
 
 
 def _slid(person: Person, grips: tuple[Grip, ...], name: str) -> list[tuple[Grip, ...]]:
-    """The grips, and the right hand slid to either end, again in contact."""
+    """The grips, and the right hand slid to either end, again in contact; where that fails it does not slide there."""
     meeting = MEETINGS[name]
     out = [grips]
     for way in (1.0, -1.0):
@@ -133,7 +132,7 @@ def _slid(person: Person, grips: tuple[Grip, ...], name: str) -> list[tuple[Grip
             person.hands, (grips[0], moved), [replace(p, there=None) for p in pulls], moving=np.array([False, True]),
             stiff=6.0, rounds=16,
         )  # fmt: skip
-        out.append(found.grips)
+        out.append(found.grips if found.deepest < 0.002 else grips)
     return out
 
 

@@ -39,9 +39,14 @@ class Keys:
         if k == len(self.grips) - 1 or time <= self.left[k]:
             return self.grips[k]
         span = max(float(self.reached[k + 1] - self.left[k]), 1e-6)
-        share = float(minimum_jerk(np.array((time - self.left[k]) / span)))
+        share = eased(float((time - self.left[k]) / span))
         grip = between(self.grips[k], self.grips[k + 1], share)
         return replace(grip, angles=self.hand.body.resolve(grip.angles))
+
+
+def eased(share: float) -> float:
+    """`minimum_jerk` of one number."""
+    return float(minimum_jerk(np.array([share]))[0])
 
 
 def between(one: Grip, two: Grip, share: float) -> Grip:

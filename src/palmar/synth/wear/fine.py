@@ -81,7 +81,7 @@ def hair(
 
 def ink(
     surface: Surface,
-    lines: list[Float[np.ndarray, "n 2"]],
+    lines: list[Float[np.ndarray, "_ 2"]],
     centre: Float[np.ndarray, " 3"],
     axes: Float[np.ndarray, "2 3"],
     *,
@@ -124,7 +124,7 @@ def ink(
     )  # fmt: skip
 
 
-def drawing(rng: np.random.Generator, size: float) -> list[Float[np.ndarray, "n 2"]]:
+def drawing(rng: np.random.Generator, size: float) -> list[Float[np.ndarray, "_ 2"]]:
     """Lines of a tattoo about as large as `size`, metres: rings, stars, waves, a rose of curves, letters of strokes."""
     kind = int(rng.integers(6))
     t = np.linspace(0, 2 * np.pi, 96)
