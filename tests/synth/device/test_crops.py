@@ -1,5 +1,7 @@
 """Crops made on the device: labels where the picture shows them, hands that can be, the same sample in every batch."""
 
+from dataclasses import fields, is_dataclass, replace
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,9 @@ import torch
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel, limits
-from palmar.render import MeshBatch, render
+from palmar.render import MeshBatch, deferred, render
 from palmar.synth.collision import Body
-from palmar.synth.device import SMALL, World, crops, device_crops
+from palmar.synth.device import SMALL, World, crops, crops_of, device_crops
 from palmar.synth.device.crops import SCENE, body_draws, project
 from palmar.synth.device.light import sample_light
 from palmar.synth.device.philox import Draws
@@ -202,6 +204,39 @@ def test_crops_have_the_statistics_of_the_host(many):
     np.testing.assert_allclose(
         light(many["image"].double().numpy()), light(np.stack([s.image for s in mine]).astype(float)), atol=22
     )
+
+
+def moved(value, device):
+    """A dataclass of tensors, and of others, on another device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, torch.device):
+        return torch.device(device)
+    if type(value) is dict:
+        return {name: moved(v, device) for name, v in value.items()}
+    if is_dataclass(value):
+        return replace(value, **{f.name: moved(getattr(value, f.name), device) for f in fields(value)})
+    return value
+
+
+def test_the_host_asks_nothing_of_the_device(world, monkeypatch):
+    """On a device whose tensors have shapes and no values: asking for one would raise, branching on one too. The
+    z-buffer, a kernel where there are values, is left out."""
+
+    here = device_crops(SEED, 0, 1, of=world)
+
+    def blank(snapped, key, faces, cull, height, width):
+        shape = (len(key), height, width)
+        return torch.empty(shape, dtype=torch.int32, device=key.device), torch.empty(shape, device=key.device)
+
+    monkeypatch.setattr(deferred, "z_buffer", blank)
+    there = moved(world, "meta")
+    found = crops_of(there, SEED, torch.arange(5, device="meta"), 0.7)
+    assert set(found) == set(here)
+    for name, values in found.items():
+        assert values.device.type == "meta"
+        assert values.dtype == here[name].dtype
+        assert values.shape == (5, *here[name].shape[1:])
 
 
 @pytest.mark.plain

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import torch
 
 F = TypeVar("F", bound=Callable)
 
+_KEPT: dict[tuple, Any] = {}
+
 
 def resident(function: F) -> F:
-    """The function, called once for every combination of its arguments.
+    """The function, called once for every combination of its arguments: numbers and at last a device.
 
-    To a compiler its results are constants: the mark is what `torch.compiler.assume_constant_result` leaves, without
-    importing the compiler for it.
+    As `functools.cache`, but in plain code that `torch.compile` can follow: what is kept already is an input to its
+    graph.
     """
-    cached = functools.cache(function)
+    name = f"{function.__module__}.{function.__qualname__}"
 
     @functools.wraps(function)
     def kept(*arguments):
-        return cached(*arguments)
+        device: torch.device = arguments[-1]
+        key = (name, *arguments[:-1], device.type, device.index)
+        if key not in _KEPT:
+            _KEPT[key] = function(*arguments)
+        return _KEPT[key]
 
-    kept._dynamo_marked_constant = True  # type: ignore[attr-defined]
     return kept  # type: ignore[return-value]
