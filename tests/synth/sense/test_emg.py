@@ -76,6 +76,16 @@ def test_rest_is_silent(arm):
     np.testing.assert_allclose(held(noisy), 2.5, rtol=0.1)  # the noise that was asked for, after the filter
 
 
+def test_the_normalised_signal_has_a_noise_floor_of_one(arm):
+    band = E.Band.sample(np.random.default_rng(4))
+    band = replace(band, hum=np.zeros(16))
+    still = np.repeat(E.relaxed_angles()[None], len(TIMES), 0)
+    quiet = E.normalised(E.record(arm, band, TIMES, still, np.random.default_rng(0)), band)
+    np.testing.assert_allclose(quiet[400:].std(0), 1.0, rtol=0.12)
+    loud = E.normalised(E.record(arm, band, TIMES, towards(FIST), np.random.default_rng(0)), band)
+    assert loud[3000:].std(0).max() > 3
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_flexors_show_on_the_palm_side_and_extensors_on_the_back(side):
     for seed in range(3):

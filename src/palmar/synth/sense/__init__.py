@@ -2,7 +2,8 @@
 
 `SENSORS` has every one of them by name, with one call for all: `SENSORS["depth"](scene, view, time, rng)` gives a
 `Reading`, arrays by name. Exact ones take no draw from the generator. The modules hold the functions behind them, with
-more options: `rgb`, `geometry`, `masks`, `flow`, `depth_noise`, `events`, `emg`.
+more options: `rgb`, `geometry`, `masks`, `flow`, `depth_noise`, `events`,
+`emg`, `touch`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from palmar.errors import one_of
 from palmar.synth.sense import depth_noise, emg, geometry, masks, rgb
 from palmar.synth.sense import events as _events
 from palmar.synth.sense import flow as _flow
+from palmar.synth.sense import touch as _touch
 from palmar.synth.world import Scene, Shot, View, shoot
 
 Reading = dict[str, np.ndarray]
@@ -120,6 +122,19 @@ def _tof(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: 
     return {"time_of_flight": z, "infrared": infrared}
 
 
+def _contact(scene: Scene, view: View, time: float, rng: np.random.Generator, shot: Shot) -> Reading:
+    hands = shot.moment.hands
+    found = {hand.instance: _touch.touch(shot.moment, hand) for hand in hands}
+    distance, contact = _touch.distance_map(shot, found)
+    skin = np.array([found[hand.instance].distance for hand in hands], np.float32)
+    return {
+        "instances": np.array([hand.instance for hand in hands], np.int32),
+        "skin": skin if hands else np.zeros((0, 0), np.float32),
+        "distance": distance,
+        "contact": contact,
+    }
+
+
 EVENT_PIXELS = 240
 """Along the longer side of the event camera in `SENSORS`; `events.record` has as many as its view."""
 
@@ -203,6 +218,16 @@ _ALL = (
             "seen": "uint8 [n, 21], `masks.Seen`: 0 visible, 1 hidden by its own hand, 2 by something else, 3 outside",
         },
         pictures=False,
+    ),
+    Sense(
+        "touch",
+        _contact,
+        {
+            "instances": "int32 [n], hands",
+            "skin": "float32 [n, v], metres from each vertex of the hand model to the nearest thing or other hand",
+            "distance": "float32 [h, w], the same in the picture; NaN where no hand is, inf for no thing at all",
+            "contact": "uint8 [h, w], 1 touching, 0 a hand that does not, 255 no hand",
+        },
     ),
     Sense(
         "flow",

@@ -357,16 +357,16 @@ def time_of_flight(
     fine = _finer(shot, s.samples)
     lit = _Lit.of(fine)
     height, width = shot.camera.height, shot.camera.width
-    phasor = np.zeros((*lit.at.shape, 2), complex)
+    signals = np.zeros((*lit.at.shape, 4))  # both frequencies' real parts, then the imaginary ones
     direct = lit.reflectance * lit.cosine / lit.reach**2
     turn = np.exp(1j * lit.reach[:, None] * waves)
     bounced = np.zeros((len(direct), 2), complex)
     if s.bounces > 0:
         # A detour counts once, the direct way there and back: half the radians per metre.
         bounced = s.bounces * lit.reflectance[:, None] * indirect(fine, lit, waves / 2)[lit.at]
-    phasor[lit.at] = turn * (direct[:, None] + bounced)
-    parts = np.concatenate([phasor.real, phasor.imag], -1)
-    parts = parts.reshape(height, s.samples, width, s.samples, 4).mean((1, 3))
+    sums = turn * (direct[:, None] + bounced)
+    signals[lit.at] = np.concatenate([np.real(sums), np.imag(sums)], 1)
+    parts = signals.reshape(height, s.samples, width, s.samples, 4).mean((1, 3))
     if s.stray > 0:
         parts = cv2.GaussianBlur(parts, (0, 0), s.stray, borderType=cv2.BORDER_REFLECT_101)
     signal = np.hypot(parts[..., 0], parts[..., 2])

@@ -529,10 +529,24 @@ def record(
             _fire(rate, first, gaps, 1.0 / RATE, np.ascontiguousarray(np.swapaxes(waves[m], 1, 2)), emg, spikes)
     emg *= 1.0 if band.gain is None else band.gain
     emg += _disturbances(band, drive, clock, rng)
-    sos = scipy.signal.butter(4, [20.0, 850.0], "bandpass", fs=RATE, output="sos")
-    kept = scipy.signal.sosfilt(sos, emg, axis=0)[before : before + count]
+    kept = _filtered(emg, "bandpass", 4, (20.0, 850.0))[before : before + count]
     inside = slice(before, before + count)
     return Recording(kept.astype(np.float32), clock[inside], drive[inside].astype(np.float32))
+
+
+def _filtered(
+    signal: Float[np.ndarray, "n e"], kind: str, order: int, edges: float | tuple[float, float]
+) -> Float[np.ndarray, "n e"]:
+    """Butterworth, causal as in the band itself; edges in hertz."""
+    sos = scipy.signal.butter(order, edges, kind, fs=RATE, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sos, signal, axis=0))
+
+
+def normalised(recording: Recording, band: Band) -> Float32[np.ndarray, "n 16"]:
+    """The signal as collections of wrist EMG store it: above 40 Hz only, and every electrode over its own noise floor,
+    so that silence has a standard deviation of about 1."""
+    level = np.full(ELECTRODES, 2.5) if band.noise is None else band.noise
+    return (_filtered(recording.emg.astype(np.float64), "highpass", 4, 40.0) / level).astype(np.float32)
 
 
 def _disturbances(
@@ -548,8 +562,7 @@ def _disturbances(
     out += (np.sin(wobble + phase[0]) + 0.25 * np.sin(3 * wobble + phase[1]))[:, None] * hum
     # Skin moves under the band when muscles swell: slow, mostly below the band that is kept.
     swell = np.abs(np.gradient(drive.sum(1), clock[1] - clock[0]))
-    slow = scipy.signal.butter(2, 25.0, "lowpass", fs=RATE, output="sos")
-    jolt = scipy.signal.sosfilt(slow, rng.standard_normal((n, ELECTRODES)), axis=0)
+    jolt = _filtered(rng.standard_normal((n, ELECTRODES)), "lowpass", 2, 25.0)
     out += band.tugs * 4.0 * jolt * np.minimum(swell, 6.0)[:, None]
     return out
 
