@@ -66,7 +66,7 @@ def test_phases_come_in_their_order(scripts, name):
     """Who holds came by reaching, who lets go held, who is free let go."""
     before = {
         "hold": ("reach", "hold"),
-        "release": ("hold",),
+        "release": ("hold", "reach"),
         "free": ("release", "free"),
         "reach": ("free", "release"),
     }

@@ -14,7 +14,7 @@ from palmar.synth.action.script import Script, State
 
 RATE = 8.0
 """Looks per second."""
-CLEAR = 0.006
+CLEAR = 0.0065
 """Metres that a free hand keeps from things."""
 
 

@@ -280,12 +280,12 @@ def hold(
             if floor is not None:
                 open_hand = coarse.vertices[0] @ start[1, :3] + start[1, 3]
                 below = max(0.0, float(open_hand.max()) + 0.002 - floor)
-                if below > 0.03:
+                if below > 0.03 and best is not None:
                     continue
             if wraps:
                 start = _pushed(coarse, distance, start, -part_from_grasp[:3, 2])
             grip = close(coarse, distance, start, style)
-            value = _quality(grip) - 0.05 * rank - 400.0 * below - 0.6 * abs(slant)
+            value = _quality(grip) - 0.05 * rank - 900.0 * below - 0.9 * abs(slant)
             if value > score:
                 best, score = grip, value
     assert best is not None

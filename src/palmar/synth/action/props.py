@@ -350,7 +350,7 @@ def phone(rng: Rng) -> Prop:
     size = np.array([rng.uniform(0.066, 0.076), rng.uniform(0.0075, 0.0095), rng.uniform(0.138, 0.16)])
     body = p.box_shell(size, 0.003, material(rng, "plastic", "metal", "glass"))
     lit = material(rng, "printed") if rng.random() < 0.6 else Material("screen", (0.012, 0.012, 0.014), 0.07, 2.0)
-    glass = p.box_shell(size * [0.93, 0, 0.95] + [0, 0.0006, 0], 0.0, lit).moved(np.eye(3), (0, size[1] / 2, 0))
+    glass = p.box_shell(size * [0.93, 0, 0.95] + [0, 0.0006, 0], 0.0, lit).moved(yaw(np.pi), (0, size[1] / 2, 0))
     way = Way("top", grasp_frame(np.array([-1.0, 0, -0.25]), np.array([0, 1.0, 0.3]), (0, -0.1 * size[1], 0.0)),
               float(size[0] / 2), aloft=True)  # fmt: skip
     return Prop("phone", Thing("phone", "desk", (body, glass), (), 0.18), {"edges": way}, "x",
@@ -396,7 +396,7 @@ def tray(rng: Rng) -> Prop:
 
 def chest(rng: Rng) -> Prop:
     """A box with a hinged lid; the hinge is away from the person."""
-    wide, tall, deep, wall = rng.uniform(0.12, 0.18), rng.uniform(0.05, 0.08), rng.uniform(0.09, 0.13), 0.005
+    wide, tall, deep, wall = rng.uniform(0.12, 0.18), rng.uniform(0.065, 0.09), rng.uniform(0.09, 0.13), 0.005
     of, cover = material(rng, "wood", "plastic", "printed", "patterned"), material(rng, "wood", "plastic", "patterned")
     y, lid = tall / 2, 0.010
     plates = [((wide, wall, deep), (0, y - wall / 2, 0))]

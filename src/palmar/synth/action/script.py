@@ -23,7 +23,7 @@ class State:
     """Of each hand's own rest frame (`HandModel.default(side)`)."""
     angles: Float[np.ndarray, "2 5 3 3"]
     world_from_thing: Float[np.ndarray, "n 4 4"]
-    articulation: tuple[Float[np.ndarray, " a"], ...]
+    articulation: tuple[Float[np.ndarray, " _"], ...]
     """Of every thing."""
     holds: tuple[int, int]
     """Row of the thing in each hand, -1 for none."""

@@ -26,9 +26,9 @@ from palmar.synth.action.words import SEEN, joined
 from palmar.synth.scene import sample_shape
 from palmar.synth.world import Segment
 
-TRIES = 6
+TRIES = 8
 """Draws at most until one has no faults; the best of them is kept."""
-GOOD = 3.0
+GOOD = 1.4
 """Cost of faults (`Faults.cost`) below which no other draw is made."""
 
 
@@ -174,14 +174,14 @@ def _screw(stage: Stage, side: int) -> None:
 
 
 def _open_box(stage: Stage, side: int) -> None:
-    box = _stand(stage, side, "chest", (0.03, 0.12), (0.33, 0.37), way="lid")
+    box = _stand(stage, side, "chest", (0.03, 0.12), (0.35, 0.38), way="lid")
     tools.swing_lid(stage, side, box, shut=False)
     if stage.rng.random() < 0.3:
         tools.swing_lid(stage, side, box, shut=True)
 
 
 def _close_box(stage: Stage, side: int) -> None:
-    box = _stand(stage, side, "chest", (0.03, 0.12), (0.33, 0.37), way="lid")
+    box = _stand(stage, side, "chest", (0.03, 0.12), (0.35, 0.38), way="lid")
     box.joints.first = np.array([stage.rng.uniform(0.95, 1.3)])
     tools.swing_lid(stage, side, box, shut=True)
 
@@ -369,7 +369,7 @@ def _draw(rng: np.random.Generator, action: Action, shaped: ShapedHand, side: in
     if not alone and rng.random() < 0.2 and action.noun and action.name not in HELD:
         (verbs.wave, verbs.sign)[int(rng.integers(2))](stage, side if rng.random() < 0.7 else 1 - side)
     action.act(stage, side)
-    wanted = int(rng.integers(1, 6))
+    wanted = int(rng.choice(5, p=(0.25, 0.25, 0.25, 0.15, 0.10))) + 1
     others = [] if alone else _bystanders(stage)
     while not alone and len(stage.done) < wanted:
         free = [s for s in (side, 1 - side) if stage.hands[s].item is None]

@@ -149,7 +149,7 @@ class Stage:
         names = ("rest lying", "rest curled", "rest soft", "fist loose", "typing")
         angles = self.shape(names[int(rng.integers(len(names)))])
         sign = 1.0 if side == RIGHT else -1.0
-        place = np.array([sign * rng.uniform(0.13, 0.22), self.table - 0.03, rng.uniform(0.20, 0.25)])
+        place = np.array([sign * rng.uniform(0.13, 0.22), self.table - 0.03, rng.uniform(0.185, 0.225)])
         lead = self.heading(side, place) + sign * rng.normal(0.15, 0.12)
         fingers = np.array([-math.sin(lead), rng.uniform(-0.02, 0.12), math.cos(lead)])
         palm = np.array([-sign * rng.uniform(0.0, 0.45), 1.0, 0.0])
@@ -202,10 +202,12 @@ class Stage:
         return item
 
     def give(self, side: int, prop: Prop, way: str, world_from_thing: np.ndarray) -> Item:
-        """A thing that is in a hand from the beginning."""
+        """A thing that is in a hand from the beginning, raised where the hand would be in the table."""
         item, hand = self._new(prop), self.hands[side]
         grip = self.grip(side, item, way)
-        hand.path.first = self.air(side, world_from_thing @ grip.part_from_hand)
+        pose = world_from_thing @ grip.part_from_hand
+        pose[1, 3] -= max(0.0, self.lowest(side, pose, grip.angles) - self.table + 0.02)
+        hand.path.first = self.air(side, pose)
         item.path.first = riding(hand.path, inverse(grip.part_from_hand))
         item.holder = side
         self._hold(hand, item, grip)
@@ -441,10 +443,13 @@ class Stage:
             self.mark(side, "rest", "", "free", end)
         return clear
 
-    def withdraw(self, side: int, start: float) -> float:
-        """Back to rest from the air."""
+    def withdraw(self, side: int, start: float, *, leaving: str = "") -> float:
+        """Back to rest from the air. leaving: the noun that the hand was at without holding it."""
         end = self.go(side, fixed(self.rests[side][0]), start, arrive=0.03 * UP)
         self.form(side, self.rests[side][1], start + 0.2 * (end - start), 0.8 * (end - start))
+        if leaving:
+            self.mark(side, "release", leaving, "release", start + 0.5 * (end - start), start=start)
+            start += 0.5 * (end - start)
         self.mark(side, "rest", "", "free", end, start=start)
         return end
 

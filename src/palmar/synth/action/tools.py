@@ -337,8 +337,9 @@ def _taps(stage: Stage, side: int, item: Item, phone: np.ndarray, start: float) 
         time = stage.go(side, stage.air(side, over(x, z, touch)), time, seconds=stage.pause(0.12, 0.18))
         time = stage.go(side, stage.air(side, over(x, z, reach)), time, seconds=stage.pause(0.14, 0.2))
     hand.free = time
-    stage.mark(side, "tap", item.noun, "free", time, start=start)
-    stage.withdraw(side, time)
+    stage.mark(side, "tap", item.noun, "reach", time, start=start)
+    end = stage.withdraw(side, time, leaving=item.noun)
+    assert end > time
     return time
 
 

@@ -119,7 +119,7 @@ class Curve:
     """Start, seconds, value at its end."""
     _starts: list[float] = field(default_factory=list)
 
-    def add(self, start: float, seconds: float, value: np.ndarray) -> None:
+    def add(self, start: float, seconds: float, value: np.ndarray | float) -> None:
         assert not self.steps or start >= self.steps[-1][0] + self.steps[-1][1] - 1e-9, "steps must not overlap"
         self.steps.append((start, seconds, np.array(value, np.float64)))
         self._starts.append(start)
@@ -142,7 +142,7 @@ class Curve:
         if time >= start + seconds:
             return value
         before = self.steps[row - 1][2] if row else self.first
-        return before + share(time, start, seconds) * (value - before)
+        return np.asarray(before + share(time, start, seconds) * (value - before))
 
 
 @dataclass(frozen=True, eq=False)

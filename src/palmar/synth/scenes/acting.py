@@ -63,7 +63,7 @@ def play(seed: int, index: int) -> Play:
     stage = Stage.sample(rng)
     pose = _seated(rng, person)
     pose = _in_reach(person, script, pose)
-    target = np.array([0.0, script.stage.table - 0.07, 0.36])
+    target = _middle(script)
     pose = looking(person, pose, target)
     top = table(rng, script.stage.table, (0.10, float(rng.uniform(0.75, 1.0))), (-0.75, 0.75))
     streams = [_Stream.of(rng, script, k) for k in range(len(script.stage.flows))]
@@ -71,10 +71,9 @@ def play(seed: int, index: int) -> Play:
     def at(time: float) -> Moment:
         return _moment(person, script, pose, top, streams, time)
 
-    work = target + np.array([0.0, 0.05, -0.06])
     views = (
-        _riding(own_eyes(rng, person, pose, work, fisheye=False), person, script, pose),
-        _riding(own_eyes(rng, person, pose, work, fisheye=True), person, script, pose),
+        _riding(own_eyes(rng, person, pose, target, fisheye=False), person, script, pose),
+        _riding(own_eyes(rng, person, pose, target, fisheye=True), person, script, pose),
         _before(rng, target),
         _beside(rng, target),
     )
@@ -231,6 +230,17 @@ class _Stream:
 # -------------------------------------------------------------------------------------------------------------- views
 
 
+def _middle(script: Script) -> np.ndarray:
+    """Where most is done: between the table's middle and where busy hands are on average."""
+    busy = [
+        script.stage.hands[s.side].path((s.start + s.end) / 2)[:3, 3]
+        for s in script.segments
+        if s.verb not in ("rest", "reach", "release")
+    ]
+    table_middle = np.array([0.0, script.stage.table - 0.04, 0.34])
+    return 0.4 * table_middle + 0.6 * np.mean(busy, axis=0) if busy else table_middle
+
+
 def _riding(view: View, person: Person, script: Script, pose: BodyPose) -> View:
     """The view moved along with the body, which follows hands that reach far."""
 
@@ -244,7 +254,7 @@ def _riding(view: View, person: Person, script: Script, pose: BodyPose) -> View:
 
 def _before(rng: np.random.Generator, target: np.ndarray) -> View:
     """A webcam on the table or a screen opposite."""
-    aim = target + np.array([0.0, -0.12, -0.05])
+    aim = target + np.array([0.0, -0.08, -0.05])
     return webcam(rng, aim, distance=float(rng.uniform(0.65, 1.0)), facing=np.pi)
 
 
