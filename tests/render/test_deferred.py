@@ -385,3 +385,38 @@ def test_nothing_waits_for_the_host(monkeypatch):
             bool(got.alpha.any())
         with pytest.raises(AssertionError, match="on the host"):
             torch.ones(3).to("meta")
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """With compiled=True, the shading for devices that must not be asked how many pixels there are, uncompiled."""
+    monkeypatch.setattr(deferred, "_compiled_shade", lambda: deferred.shade)
+
+
+@pytest.mark.parametrize(("supersample", "surfaces"), [(2, 1), (2, 2), (2, 4), (1, 1), (3, 3)])
+def test_pictures_are_the_same_without_looking(hands, matrices, as_on_a_gpu, supersample, surfaces):
+    lights = [random_light(0), random_light(1)]
+    options = {"supersample": supersample, "surfaces": surfaces}
+    looked, blind = (batch_of(hands, lights, matrices, compiled=compiled, **options) for compiled in (False, True))
+    for one, other in zip(looked, blind, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_beyond_the_room_for_edges_the_nearest_surface_counts_for_all(hands, matrices, as_on_a_gpu):
+    """In the order of pixels, and coverage and labels stay exact."""
+    lights = [random_light(0), random_light(1)]
+    one, two, some = (
+        batch_of(hands, lights, matrices, compiled=True, surfaces=n, edges=edges)
+        for n, edges in ((1, 1.0), (2, 1.0), (2, 12 / SIZE**2))
+    )
+    for name in ("alpha", "part", "depth", "face"):
+        assert torch.equal(getattr(some, name), getattr(two, name))
+    for row in range(2):
+        differs = (one.rgb[row] != two.rgb[row]).any(-1).reshape(-1)
+        assert differs.sum() > 30
+        as_two = (some.rgb[row] == two.rgb[row]).all(-1).reshape(-1)
+        as_one = (some.rgb[row] == one.rgb[row]).all(-1).reshape(-1)
+        assert (as_one | as_two).all()
+        assert 8 <= (differs & as_two).sum() <= 12
+        last = torch.nonzero(differs & as_two).max()
+        assert not (differs & as_one)[:last].any()

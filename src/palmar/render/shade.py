@@ -610,6 +610,7 @@ def render(
     near: float = 0.01,
     merge: float = 0.02,
     surfaces: int = 2,
+    edges: float = 0.125,
     pixels: Tensor | None = None,
     compiled: bool = False,
 ) -> RenderedBatch: ...
@@ -626,6 +627,7 @@ def render(
     near: float = 0.01,
     merge: float = 0.02,
     surfaces: int = 2,
+    edges: float = 0.125,
     pixels: Any = None,
     compiled: bool = False,
 ) -> Any:
@@ -638,8 +640,8 @@ def render(
     is no pinhole; edges stay straight. The same arguments give the same bytes. Raises PalmarError for an empty picture.
 
     A `MeshBatch` in a `LightBatch` with camera matrices [b, 3, 3] gives a `RenderedBatch`, on the device of its
-    tensors; `palmar.render.deferred.render_batch` says what is different there, and what `surfaces` and `compiled`
-    are.
+    tensors; `palmar.render.deferred.render_batch` says what is different there, and what `surfaces`, `edges`
+    and `compiled` are.
     """
     if not isinstance(mesh, Mesh):
         from palmar.render.deferred import render_batch
@@ -654,6 +656,7 @@ def render(
             near=near,
             merge=merge,
             surfaces=surfaces,
+            edges=edges,
             pixels=pixels,
             compiled=compiled,
         )
