@@ -14,10 +14,11 @@ import enum
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, UInt8
 
 from palmar.errors import PalmarError
 from palmar.render import Buffers, rasterize
+from palmar.render.kernel import kernel
 from palmar.synth.sense.geometry import Surface, rays, surface
 from palmar.synth.world import Scene, Shot, View, shoot
 
@@ -94,24 +95,60 @@ def hides(
     """
     scale = 4 if shot.camera.width * shot.camera.height <= 160_000 else 2
     fine = _finer(shot, scale)
-    at = (pixels + 0.5) * scale - 0.5
-    corner = np.floor(at).astype(np.int64)
-    z = points[:, 2]
-    own = np.full(len(points), -2) if face is None else face
-    seen = np.zeros(len(points), bool)
-    through = points / z[:, None]
-    for step in np.array([(0, 0), (1, 0), (0, 1), (1, 1)]):
-        met, there = _meets(shot, fine, corner + step, through)
-        close = np.abs(met - z) <= tolerance * z
-        seen |= (there == own) | (close & (there >= 0)) | ((there < 0) & (own < 0))
-    middle = np.floor(pixels + 0.5).astype(np.int64)  # where a pixel's own middle is asked, its own answer counts
-    met, there = _meets(shot, shot.buffers, middle, through)
-    seen |= (np.abs(pixels - middle).max(1) < 0.1) & (
-        (there == own) | ((there >= 0) & (np.abs(met - z) <= tolerance * z))
-    )
-    met, there = _meets(shot, fine, np.floor(at + 0.5).astype(np.int64), through)
-    before = (there >= 0) & (met < z * (1 - tolerance)) & (there != own)
-    return before & ~seen
+    own = np.full(len(points), -2, np.int32) if face is None else face.astype(np.int32)
+    out = np.zeros(len(points), bool)
+    _hidden(
+        shot.mesh.vertices, shot.mesh.faces, fine.face, shot.buffers.face, scale, np.ascontiguousarray(pixels),
+        np.ascontiguousarray(points), own, tolerance, out,
+    )  # fmt: skip
+    return out
+
+
+@kernel()
+def _meets(vertices, faces, f, x, y, z):
+    """Depth at which the ray through a point meets the plane of triangle f, kept to its own depths: continued
+    far, a steep triangle says nothing of the surface."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    ax, ay, az = np.float64(vertices[a, 0]), np.float64(vertices[a, 1]), np.float64(vertices[a, 2])
+    bx, by, bz = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
+    cx, cy, cz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
+    nx, ny, nz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+    low, high = az + min(0.0, bz, cz), az + max(0.0, bz, cz)
+    along = (nx * x + ny * y) / z + nz
+    if along == 0.0:
+        return 0.5 * (low + high)
+    return min(max((nx * ax + ny * ay + nz * az) / along, low), high)
+
+
+@kernel()
+def _hidden(vertices, faces, fine, coarse, scale, pixels, points, own, tolerance, out):
+    height, width = fine.shape
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        u, v = (pixels[i, 0] + 0.5) * scale - 0.5, (pixels[i, 1] + 0.5) * scale - 0.5
+        seen = False
+        # Where a pixel's own middle is asked, its own answer counts.
+        column, row = int(np.floor(pixels[i, 0] + 0.5)), int(np.floor(pixels[i, 1] + 0.5))
+        if max(abs(pixels[i, 0] - column), abs(pixels[i, 1] - row)) < 0.1:
+            column, row = min(max(column, 0), coarse.shape[1] - 1), min(max(row, 0), coarse.shape[0] - 1)
+            f = coarse[row, column]
+            seen = f == own[i] or (f >= 0 and abs(_meets(vertices, faces, f, x, y, z) - z) <= tolerance * z)
+        for k in range(4):
+            if seen:
+                break
+            column = min(max(int(np.floor(u)) + k % 2, 0), width - 1)
+            row = min(max(int(np.floor(v)) + k // 2, 0), height - 1)
+            f = fine[row, column]
+            if f == own[i] or (f < 0 and own[i] < 0):
+                seen = True
+            elif f >= 0:
+                seen = abs(_meets(vertices, faces, f, x, y, z) - z) <= tolerance * z
+        if seen:
+            continue
+        column = min(max(int(np.floor(u + 0.5)), 0), width - 1)
+        row = min(max(int(np.floor(v + 0.5)), 0), height - 1)
+        f = fine[row, column]
+        out[i] = f >= 0 and f != own[i] and _meets(vertices, faces, f, x, y, z) < z * (1.0 - tolerance)
 
 
 def _finer(shot: Shot, scale: int) -> Buffers:
@@ -119,23 +156,6 @@ def _finer(shot: Shot, scale: int) -> Buffers:
     plane = (shot.pixels + 0.5) * scale - 0.5
     points = np.concatenate([plane, shot.mesh.vertices[:, 2:]], 1).astype(np.float32)
     return rasterize(points, shot.mesh.faces, shot.camera.height * scale, shot.camera.width * scale)
-
-
-def _meets(
-    shot: Shot, buffers: Buffers, at: Int[np.ndarray, "n 2"], through: Float[np.ndarray, "n 3"]
-) -> tuple[Float[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
-    """Depth at which rays meet the planes of the triangles that these samples see, and the triangles, -1 for none."""
-    height, width = buffers.face.shape
-    column, row = np.clip(at[:, 0], 0, width - 1), np.clip(at[:, 1], 0, height - 1)
-    face, depth = buffers.face[row, column], buffers.depth[row, column].astype(np.float64)
-    v = shot.mesh.vertices[shot.mesh.faces[face]].astype(np.float64)
-    normal = np.cross(v[:, 1] - v[:, 0], v[:, 2] - v[:, 0])
-    with np.errstate(all="ignore"):
-        met = np.einsum("nc,nc->n", normal, v[:, 0]) / np.einsum("nc,nc->n", normal, through)
-    # Continued far, a steep triangle says nothing of the surface: keep to its depths.
-    low, high = v[..., 2].min(1), v[..., 2].max(1)
-    met = np.where(np.isfinite(met), np.clip(met, low, high), depth)
-    return np.where(face >= 0, met, np.inf), face
 
 
 def forward(scene: Scene, view: View, time: float, step: float) -> Flow:
