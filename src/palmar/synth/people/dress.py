@@ -269,6 +269,7 @@ def draw_garments(
     low = p[:, 1] - 0.55 - depth
     wide = np.hypot(p[:, 0] * 1.0, p[:, 2] * 0.8) - rng.uniform(0.68, 0.82)
     neckline = np.maximum(low, wide)
+    neckline = np.minimum(neckline, np.where(p[:, 2] < -0.3, p[:, 1] - 0.42, 1.0))  # no cloth above the throat
     head = weights[:, BONE["head"]] + 0.6 * weights[:, BONE["neck"]]
     hem = float(rng.uniform(0.02, 0.16))
     field = np.minimum(neckline, np.where(p[:, 1] < 0.3, 0.45 - head, 1.0))

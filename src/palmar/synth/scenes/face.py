@@ -135,7 +135,7 @@ def face_scene(rng: np.random.Generator, name: str) -> Scene:
 
     room = []
     if rng.random() < 0.4:
-        room = [table(rng, float(pose.place[1]) - 0.12, (0.0, float(pose.place[2]) - 0.2))]
+        room = [table(rng, float(pose.place[1]) - 0.16, (0.0, float(pose.place[2]) - 0.3))]
     target = held.wrist + np.array([0.0, -0.02, 0.0])
     views = (
         webcam(rng, target, distance=float(rng.uniform(0.4, 0.8))),

@@ -87,9 +87,9 @@ def meeting_scene(rng: np.random.Generator, name: str) -> Scene:
         return moved[0], moved[1]
 
     room = []
-    low = float(pose.place[1]) - 0.12  # above the thighs
+    low = float(pose.place[1]) - 0.15  # above the thighs
     if rng.random() < 0.5 and _lowest(person, grips_at, SECONDS) < low - 0.01:
-        room = [table(rng, low, (0.0, float(pose.place[2]) - 0.2))]
+        room = [table(rng, low, (0.0, float(pose.place[2]) - 0.26))]
 
     def at(time: float) -> Moment:
         left, right = grips_at(time)

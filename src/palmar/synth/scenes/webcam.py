@@ -47,7 +47,7 @@ def build(seed: int, index: int) -> Scene:
     keys = both(draw, shown, seconds)
     room = []
     if rng.random() < 0.5:
-        room = [table(rng, float(pose.place[1] - 0.10 + rng.normal(0, 0.02)), (0.0, float(pose.place[2]) - 0.22))]
+        room = [table(rng, float(pose.place[1] - 0.16 + rng.normal(0, 0.015)), (0.0, float(pose.place[2]) - 0.3))]
 
     def at(time: float) -> Moment:
         left, right = (keys[side].at(time) if side in keys else None for side in (0, 1))
