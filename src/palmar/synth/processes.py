@@ -32,10 +32,11 @@ def packed(recipe: Recipe, start: int, stop: int, workers: int) -> Generator[Pac
     # Not forked: OpenCV's threads, once started, do not survive a fork, and their absence is waited for.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_alone)
     ahead: deque[Future[list[Packed]]] = deque()  # bounded: a slow reader must not fill the memory
+    most = 2 * workers if step > 1 else workers + 1  # a scene may be large
     try:
         for begin in starts:
             ahead.append(pool.submit(_some, recipe, begin, min(begin + step, stop)))
-            if len(ahead) > 2 * workers:
+            if len(ahead) > most:
                 yield from ahead.popleft().result()
         while ahead:
             yield from ahead.popleft().result()

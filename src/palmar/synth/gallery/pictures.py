@@ -131,7 +131,7 @@ def anything(values: Shaped[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w 3"]
             return coloured(values.astype(np.float64), *span(values.astype(np.float64)))
         return numbers(values.astype(np.int64), 255 if values.dtype == np.uint8 and (values == 255).any() else 0)
     if values.ndim == 3 and values.shape[2] == 3 and values.dtype.kind == "f":
-        known = np.isfinite(values).all(-1)
+        known = np.asarray(np.isfinite(values).all(-1))
         spans = np.array([span(values[..., c].astype(np.float64)) for c in range(3)])
         widest = max(float(np.ptp(spans, axis=1).max()), 1e-9)  # one scale: a channel in which nothing changes is even
         out = (np.where(known[..., None], values, spans[:, 0]) - spans.mean(1)) / widest + 0.5
