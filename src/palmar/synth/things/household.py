@@ -351,7 +351,7 @@ def screwdriver(rng: Rng) -> Thing:
     blade = np.array([[0, x], [0.0014, x], [0.003, x + 0.008], [0.003, middle + 0.004], [0, middle + 0.004]])
     shaft = lathe_shell(blade, material(rng, "metal"), around=14)
     shells = (handle.moved(ALONG_X, (0, 0, 0)), shaft.moved(ALONG_X, (0, 0, 0)))
-    at = (middle + 0.06, 0, 0)
+    at = (-middle - 0.06, 0, 0)  # `ALONG_X` leads +y to -x
     return Thing("screwdriver", "tool", shells, (rod_grip(radius, 0.085, X, at, "handle"),), 0.098)
 
 
