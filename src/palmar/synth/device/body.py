@@ -209,7 +209,7 @@ def times(rows: Float[Tensor, "b k"], matrix: Float[Tensor, "k n"]) -> Float[Ten
     return (rows[:, :, None] * matrix).sum(1) if rows.device.type == "cpu" else rows @ matrix
 
 
-def along(rotations: Float[Tensor, "*#b 3 3"], points: Float[Tensor, "*#b 3"]) -> Float[Tensor, "*b 3"]:
+def along(rotations: Float[Tensor, "*#b n n"], points: Float[Tensor, "*#b n"]) -> Float[Tensor, "*b n"]:
     """Matrices times vectors, term by term: quicker than a product of matrices this small."""
     return (rotations * points[..., None, :]).sum(-1)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Inexact, Int, UInt8
 from torch import Tensor
 
 from palmar.synth.device.filters import (
@@ -198,7 +198,7 @@ def at(values: Tensor) -> Tensor:
     return values[:, None, None, None]
 
 
-def luma(picture: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+def luma(picture: Inexact[Tensor, "b 3 h w"]) -> Inexact[Tensor, "b 1 h w"]:
     return LUMA[0] * picture[:, :1] + LUMA[1] * picture[:, 1:2] + LUMA[2] * picture[:, 2:]
 
 
