@@ -26,13 +26,13 @@ from palmar.synth.dataset import Look, Recipe, truth
 from palmar.synth.gallery import pictures
 from palmar.synth.scenes import SCENES
 from palmar.synth.sense import STEP, Reading, masks
-from palmar.synth.world import Scene, Shot
+from palmar.synth.world import Scene, Shot, View
 from palmar.types import Hands
 from palmar.view import Style, draw
 from palmar.view.sheet import sheet
 
 MARKER = "gallery.json"
-QUALITY = 84
+QUALITY = 78
 COLOURS = ["#%02x%02x%02x" % colour for colour in (Style().palm, *Style().fingers)]  # noqa: UP031
 TILE = 0.62
 """Width of a sensor's picture over that of a sample."""
@@ -92,10 +92,17 @@ def write_page(
 
 
 def _drawn(wanted: Wanted, name: str) -> UInt8[np.ndarray, "h w 3"]:
-    """A moment of the first sample with the hands on it, at 3 x 4."""
-    scene = SCENES[name](wanted.seed, wanted.indices[0])
-    recipe = Recipe("scenes", wanted.seed, (name,), width=wanted.width)
-    shot, look = next(iter(recipe.shots(scene, wanted.indices[0], [_telling(scene)])))
+    """A moment in which much of the hands is to be seen, with them drawn on it, at 3 x 4."""
+    recipe = Recipe("scenes", wanted.seed, (name,), width=max(wanted.width, 360))
+    scenes = [(index, SCENES[name](wanted.seed, index)) for index in wanted.indices[:2]]
+    places = [
+        (_shown(scene, view, 0.1 * tenth * scene.seconds), index, number, 0.1 * tenth * scene.seconds)
+        for index, scene in scenes
+        for number, view in enumerate(scene.views)
+        for tenth in (range(1, 10, 2) if scene.seconds > 0 else (0,))
+    ]
+    _, index, number, time = max(places)
+    shot, look = next(iter(_looks(dict(scenes)[index], recipe, index, [time], number)))
     image = look("clean")["clean"]
     known = [hand for hand in truth(shot)["hands"] if all(point is not None for point in hand["keypoints"])]
     points = np.array([hand["keypoints"] for hand in known], np.float32).reshape(-1, 21, 2)
@@ -107,13 +114,27 @@ def _drawn(wanted: Wanted, name: str) -> UInt8[np.ndarray, "h w 3"]:
         np.concatenate([points.min(1), points.max(1)], 1) if n else np.zeros((0, 4), np.float32),
         np.concatenate([points, sure[..., None].astype(np.float32)], -1),
     )  # fmt: skip
-    image = draw(image, hands, Style(label=False))
+    image = draw(image, hands, Style(label=False, width=1.2))
     height, width = image.shape[:2]
     tall = round(0.75 * width)
     if height > tall:
         top = (height - tall) // 2
         return image[top : top + tall]
     return cv2.copyMakeBorder(image, 0, tall - height, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
+def _shown(scene: Scene, view: View, time: float) -> float:
+    """How much of the hands lies in the picture: a hand that fills a fifth of its width, whole, counts 1."""
+    camera, total = view.camera_at(time), 0.0
+    pose = camera.world_from_camera
+    assert pose is not None
+    for hand in scene.at(time).hands:
+        pixels = camera.project((hand.joints - pose[:3, 3]) @ pose[:3, :3])
+        inside = camera.inside(pixels)
+        if inside.mean() > 0.5:
+            size = float(np.ptp(pixels[inside], axis=0).max()) / camera.width
+            total += float(inside.mean()) ** 2 * min(size / 0.2, 1.0)
+    return total
 
 
 # One sort of scene ----------------------------------------------------------------------------------------------------
