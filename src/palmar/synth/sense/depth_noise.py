@@ -322,21 +322,32 @@ def indirect(shot: Shot, lit: _Lit, waves: Float[np.ndarray, " f"]) -> Complex[n
     reach[grid >= 0] = lit.reach[target]
 
     y, x = np.nonzero(lit.at)
-    v, u = (y - rows[0]) / step, (x - columns[0]) / step
-    total, weight = np.zeros((len(y), len(waves)), complex), np.full(len(y), 1e-12)
-    for dv in (0, 1):
-        for du in (0, 1):
-            r = np.clip(np.floor(v).astype(int) + dv, 0, len(rows) - 1)
-            c = np.clip(np.floor(u).astype(int) + du, 0, len(columns) - 1)
-            w = (1 - np.abs(np.clip(v, 0, len(rows) - 1) - r)).clip(0) * (
-                1 - np.abs(np.clip(u, 0, len(columns) - 1) - c)
-            ).clip(0)
-            with np.errstate(invalid="ignore"):
-                w = (w + 1e-3) * np.exp(-(((reach[r, c] - lit.reach) / (0.02 * lit.reach)) ** 2))
-            total += w[:, None] * coarse[r, c]
-            weight += w
-    full[lit.at] = total / weight[:, None]
+    spread = np.zeros((len(y), len(waves)), complex)
+    _spread((y - rows[0]) / step, (x - columns[0]) / step, lit.reach, coarse, reach, spread)
+    full[lit.at] = spread
     return full
+
+
+@kernel()
+def _spread(v, u, reach, coarse, coarse_reach, out):
+    """Values of a coarse grid at finer places: bilinear, and less from what is not at the same distance."""
+    height, width = coarse_reach.shape
+    for i in range(len(v)):
+        weight = 1e-12
+        row, column = int(np.floor(v[i])), int(np.floor(u[i]))
+        for k in range(4):
+            r, c = min(max(row + k // 2, 0), height - 1), min(max(column + k % 2, 0), width - 1)
+            if not np.isfinite(coarse_reach[r, c]):
+                continue
+            down = min(max(v[i], 0.0), height - 1.0) - r
+            right = min(max(u[i], 0.0), width - 1.0) - c
+            apart = (coarse_reach[r, c] - reach[i]) / (0.02 * reach[i])
+            w = (max(1.0 - abs(down), 0.0) * max(1.0 - abs(right), 0.0) + 1e-3) * np.exp(-apart * apart)
+            weight += w
+            for n in range(out.shape[1]):
+                out[i, n] += w * coarse[r, c, n]
+        for n in range(out.shape[1]):
+            out[i, n] /= weight
 
 
 def _finer(shot: Shot, samples: int) -> Shot:

@@ -21,6 +21,8 @@ from jaxtyping import Float, Float32, Int32
 from palmar.geometry.camera import Camera
 from palmar.hand import HandModel
 from palmar.render import Buffers, vertex_normals
+from palmar.render.kernel import kernel
+from palmar.render.rasterize import contiguous
 from palmar.synth.world import Kind, Shot
 
 
@@ -68,34 +70,45 @@ def surface(shot: Shot, buffers: Buffers | None = None) -> Surface:
 def _surface(shot: Shot, seen: Buffers) -> Surface:
     height, width = seen.face.shape
     weights, points = np.zeros((height, width, 3)), np.full((height, width, 3), np.nan)
-    at = seen.face >= 0
-    corners = shot.mesh.vertices[shot.mesh.faces[seen.face[at]]].astype(np.float64)
-    w = meet(corners, rays(shot.camera)[at], seen.bary[at])
-    weights[at], points[at] = w, np.einsum("nk,nkc->nc", w, corners)
+    vertices, faces = contiguous(shot.mesh.vertices, np.float32), contiguous(shot.mesh.faces, np.int32)
+    _meet(vertices, faces, seen.face, rays(shot.camera), seen.bary, weights, points)
     weights.flags.writeable = points.flags.writeable = False
     return Surface(seen.face, weights, points)
 
 
-def meet(
-    corners: Float[np.ndarray, "n 3 3"], through: Float[np.ndarray, "n 3"], fallback: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, "n 3"]:
-    """Weights of each triangle's corners at which the ray from the origin meets its plane, none negative, sum 1.
+@kernel()
+def _meet(vertices, faces, face, through, bary, weights, points):
+    """Weights of each pixel's triangle at which the pixel's ray from the origin meets its plane, none negative, sum 1,
+    and the point.
 
     A ray that passes beside the triangle (by the z-buffer's rounding) is moved onto its edge; where it runs along the
-    plane, or passes far off, `fallback` stands. Moeller and Trumbore 1997.
+    plane, or passes far off, the z-buffer's weights stand. The volumes of ray and opposite edge are the weights but for
+    their sum: Moeller and Trumbore 1997.
     """
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    with np.errstate(all="ignore"):
-        # The volumes of ray and opposite edge are the weights but for their sum.
-        w = np.stack([_volume(through, b, c), _volume(through, c, a), _volume(through, a, b)], -1)
-        w = w / w.sum(-1, keepdims=True)
-        good = np.isfinite(w).all(-1) & (w.min(-1) > -0.5)
-        w = np.where(good[:, None], np.maximum(w, 0.0), fallback)
-        return w / w.sum(-1, keepdims=True)
-
-
-def _volume(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
-    return np.einsum("nc,nc->n", p, np.cross(q, r))
+    for y in range(face.shape[0]):
+        for x in range(face.shape[1]):
+            f = face[y, x]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            ax, ay, az = np.float64(vertices[i, 0]), np.float64(vertices[i, 1]), np.float64(vertices[i, 2])
+            bx, by, bz = np.float64(vertices[j, 0]), np.float64(vertices[j, 1]), np.float64(vertices[j, 2])
+            cx, cy, cz = np.float64(vertices[k, 0]), np.float64(vertices[k, 1]), np.float64(vertices[k, 2])
+            px, py, pz = through[y, x, 0], through[y, x, 1], through[y, x, 2]
+            wa = px * (by * cz - bz * cy) + py * (bz * cx - bx * cz) + pz * (bx * cy - by * cx)
+            wb = px * (cy * az - cz * ay) + py * (cz * ax - cx * az) + pz * (cx * ay - cy * ax)
+            wc = px * (ay * bz - az * by) + py * (az * bx - ax * bz) + pz * (ax * by - ay * bx)
+            total = wa + wb + wc
+            wa, wb, wc = wa / total, wb / total, wc / total
+            if not (np.isfinite(wa + wb + wc) and min(wa, wb, wc) > -0.5):
+                wa, wb, wc = np.float64(bary[y, x, 0]), np.float64(bary[y, x, 1]), np.float64(bary[y, x, 2])
+            wa, wb, wc = max(wa, 0.0), max(wb, 0.0), max(wc, 0.0)
+            total = wa + wb + wc
+            wa, wb, wc = wa / total, wb / total, wc / total
+            weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = wa, wb, wc
+            points[y, x, 0] = wa * ax + wb * bx + wc * cx
+            points[y, x, 1] = wa * ay + wb * by + wc * cy
+            points[y, x, 2] = wa * az + wb * bz + wc * cz
 
 
 def depth(shot: Shot, surface_: Surface | None = None) -> Float32[np.ndarray, "h w"]:
@@ -118,21 +131,39 @@ def normals(shot: Shot, surface_: Surface | None = None, *, flat: bool = False) 
     """
     seen = surface(shot) if surface_ is None else surface_
     out = np.zeros((*seen.face.shape, 3), np.float32)
-    at = seen.face >= 0
-    corners = shot.mesh.faces[seen.face[at]]
-    v = shot.mesh.vertices[corners].astype(np.float64)
-    plane = np.cross(v[:, 1] - v[:, 0], v[:, 2] - v[:, 0])
-    behind = np.einsum("nc,nc->n", plane, seen.points[at]) > 0
+    vertices, faces = contiguous(shot.mesh.vertices, np.float32), contiguous(shot.mesh.faces, np.int32)
+    smooth = shot.mesh.normals
     if flat:
-        n = plane
-    else:
-        smooth = shot.mesh.normals
-        smooth = vertex_normals(shot.mesh.vertices, shot.mesh.faces) if smooth is None else smooth
-        n = np.einsum("nk,nkc->nc", seen.weights[at], smooth[corners].astype(np.float64))
-    n = np.where(behind[:, None], -n, n)
-    length = np.linalg.norm(n, axis=-1, keepdims=True)
-    out[at] = n / np.maximum(length, 1e-12)
+        smooth = np.zeros((0, 3), np.float32)
+    elif smooth is None:
+        smooth = vertex_normals(vertices, faces)
+    _normals(vertices, faces, contiguous(smooth, np.float32), seen.face, seen.weights, seen.points, out)
     return out
+
+
+@kernel()
+def _normals(vertices, faces, smooth, face, weights, points, out):
+    """Of the triangles themselves where there are no smooth ones."""
+    for y in range(face.shape[0]):
+        for x in range(face.shape[1]):
+            f = face[y, x]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            ax, ay, az = np.float64(vertices[i, 0]), np.float64(vertices[i, 1]), np.float64(vertices[i, 2])
+            bx, by, bz = vertices[j, 0] - ax, vertices[j, 1] - ay, vertices[j, 2] - az
+            cx, cy, cz = vertices[k, 0] - ax, vertices[k, 1] - ay, vertices[k, 2] - az
+            nx, ny, nz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+            behind = nx * points[y, x, 0] + ny * points[y, x, 1] + nz * points[y, x, 2] > 0.0
+            if len(smooth):
+                wa, wb, wc = weights[y, x, 0], weights[y, x, 1], weights[y, x, 2]
+                nx = wa * smooth[i, 0] + wb * smooth[j, 0] + wc * smooth[k, 0]
+                ny = wa * smooth[i, 1] + wb * smooth[j, 1] + wc * smooth[k, 1]
+                nz = wa * smooth[i, 2] + wb * smooth[j, 2] + wc * smooth[k, 2]
+            length = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-300)
+            if behind:
+                length = -length
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = nx / length, ny / length, nz / length
 
 
 def world_coordinates(shot: Shot, surface_: Surface | None = None) -> Float32[np.ndarray, "h w 3"]:
