@@ -94,10 +94,12 @@ class Person:
         headless: bool = False,
         wear: bool = True,
         gloved: float = 0.08,
+        thick: bool = True,
     ) -> Person:
         """A person. sleeve: how far sleeves reach, 0 shoulder, 1 elbow, 2 wrist; drawn where not given.
 
-        wear: whether hands may wear anything. gloved: share of persons in gloves.
+        wear: whether hands may wear anything. gloved: share of persons in gloves. thick: whether these may be of cloth;
+        where hands touch, only skin-thin ones leave contact true.
 
         headless: without head and hair, as the wearer of a camera sees themselves.
         """
@@ -123,7 +125,7 @@ class Person:
         eyes = None if headless else draw_eyes(rng, body)
         items: tuple[Shell, ...] = ()
         if wear:
-            hands, items = _worn(rng, body, hands, skin, colour, surface.albedo, hidden, gloved)
+            hands, items = _worn(rng, body, hands, skin, colour, surface.albedo, hidden, gloved, thick)
         arm = body.model.weights[:, list(FOREARM)].sum(1) + body.model.weights[:, 8:10].sum(1) > 0.5
         faces = body.model.faces
         seen = ~hidden[faces].all(1)
@@ -328,11 +330,12 @@ def _worn(
     surface_albedo: np.ndarray,
     hidden: np.ndarray,
     gloved: float,
+    thick: bool,
 ) -> tuple[tuple[OwnHand, OwnHand], tuple[Shell, ...]]:
     """Both hands with what they wear, and hair and ink on the bare part of the arms."""
     glove = None
     if rng.random() < gloved:
-        glove = SORTS[int(rng.choice(4, p=(0.4, 0.2, 0.25, 0.15)))]
+        glove = SORTS[int(rng.choice(4, p=(0.4, 0.2, 0.25, 0.15) if thick else (0.7, 0.3, 0.0, 0.0)))]
     hairy = float(rng.uniform(0.0, 1.0))
     state = rng.bit_generator.state
     dressed = []

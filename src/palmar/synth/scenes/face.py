@@ -88,7 +88,7 @@ def build(seed: int, index: int) -> Scene:
 
 def face_scene(rng: np.random.Generator, name: str) -> Scene:
     """The scene of a named place."""
-    person = Person.sample(rng)
+    person = Person.sample(rng, thick=False)
     stage = Stage.sample(rng)
     place = PLACES[name]
     side = 1 if rng.random() < 0.6 else 0

@@ -37,7 +37,7 @@ def build(seed: int, index: int) -> Scene:
 def meeting_scene(rng: np.random.Generator, name: str) -> Scene:
     """The scene of a named meeting."""
     meeting = MEETINGS[name]
-    person = Person.sample(rng)
+    person = Person.sample(rng, thick=False)
     stage = Stage.sample(rng)
     found, apart = meet(rng, name, person.hands)
     slid = _slid(person, found.grips, name) if any(meeting.slide) else [found.grips]
