@@ -265,7 +265,7 @@ def hold(
     floor: y (down) of what the part stands on, which no part of the hand should reach.
     """
     shapes = family(shaped, FAMILIES[style](half))
-    some = np.flatnonzero(shapes.finger < 6)[::3]
+    some = np.union1d(np.flatnonzero(shapes.finger < 5)[::3], np.flatnonzero(shapes.finger == 5))
     coarse = Family(shapes.angles[::4], shapes.vertices[::4, some], shapes.joints[::4], shapes.finger[some])
     best, score = None, -np.inf
     wraps = style == "wrap"
@@ -305,7 +305,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 _WRAPPED = ((0.0, 0.0),)
 _TRIED = tuple(
-    (depth, slant) for slant in (0.0, 0.3, -0.3, 0.6, -0.6, 0.9, -0.9) for depth in (0.0, 0.006, -0.004, -0.009)
+    (depth, slant) for slant in (0.0, 0.3, -0.3, 0.6, -0.6, 0.9, -0.9) for depth in (0.0, 0.006, -0.004, -0.009, -0.015)
 )
 """Depths in metres and slants in radians."""
 

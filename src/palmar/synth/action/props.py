@@ -18,6 +18,7 @@ from jaxtyping import Float
 from palmar.errors import one_of
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.render import Mesh
+from palmar.synth.things import GENERATORS
 from palmar.synth.things import primitives as p
 from palmar.synth.things import solid as s
 from palmar.synth.things import surface as f
@@ -56,8 +57,8 @@ class Prop:
     noun: str
     thing: Thing
     ways: Mapping[str, Way]
-    mirror: Literal["x", "turn"] = "x"
-    """What its mirror image in x is: itself, or itself turned by half a turn about the vertical."""
+    mirror: Literal["x", "turn", "none"] = "x"
+    """What its mirror image in x is: itself, itself turned by half a turn about the vertical, or neither."""
     marks: Mapping[str, Float[np.ndarray, " 3"]] = field(default_factory=dict)
     """Places on it, thing's frame: "mouth" (middle of an opening), "tip", "top", "nozzle"."""
     mouth: float = 0.0
@@ -472,9 +473,60 @@ PROPS: Mapping[str, Callable[[Rng], Prop]] = {
 }  # fmt: skip
 
 
+ADOPTED = (
+    "apple", "orange", "plum", "lemon", "tennis ball", "baseball", "golf ball", "cup", "soup can", "vase", "bulb",
+    "tuna can", "roll of tape", "banana", "marker", "screwdriver", "remote control", "mouse", "padlock", "meat can",
+    "gelatin box", "pudding box", "pill box", "wine glass", "carved", "knob",
+)  # fmt: skip
+"""Sorts of `palmar.synth.things` that can be taken from a table as they stand on it."""
+_CALLED = {"carved": "figure", "knob": "chess piece", "bulb": "light bulb", "mouse": "computer mouse"}
+
+
+def adopted(rng: Rng, name: str) -> Prop:
+    """A thing of the household as a prop: it can be taken, carried and put down. The way to hold it follows from its
+    places to grip: upright rods are wrapped, everything else is taken from above across its narrower side."""
+    thing = GENERATORS[one_of("thing", name, ADOPTED)](rng)
+    noun = _CALLED.get(name, name)
+    for grip in thing.grips:
+        axes, at, half = grip.thing_from_grip[:3, :3], grip.thing_from_grip[:3, 3], grip.half
+        if grip.part:
+            continue
+        if grip.shape == "rod" and abs(axes[1, 2]) > 0.9 and half[0] > 0.019 and half[2] > 0.025:
+            if grip.round and abs(half[0] - half[1]) < 0.002 and np.hypot(at[0], at[2]) < 0.004:
+                low = float(thing.bounds[1, 1])
+                return Prop(noun, thing, {"body": _around(min(float(at[1]), low - 0.045), float(half[0]))}, "none")
+            continue
+        if grip.shape in ("ball", "disk"):
+            top = float(thing.bounds[0, 1])
+            height = float(at[1]) - 0.15 * half[0] if grip.shape == "ball" else top + min(0.012, 0.6 * half[1])
+            radius = float(half[0] if grip.shape == "disk" else max(half[0], half[2] if half[2] < 0.034 else 0.0))
+            if radius < 0.043:
+                return Prop(noun, thing, {"top": _from_above(height, radius * 0.97, pitch=0.3)}, "none")
+            continue
+        flat = [k for k in range(3) if abs(axes[1, k]) < 0.35 and half[k] < 0.036]
+        if flat:
+            k = min(flat, key=lambda j: half[j])
+            across = axes[:, k] * np.array([1.0, 0.0, 1.0])
+            across = across if across @ np.array([-1.0, 0.0, -0.4]) > 0 else -across
+            upper = at + np.array([0.0, -0.25 * _vertical(axes, half), 0.0])
+            style = "top" if half[k] > 0.0155 else "pinch"
+            frame = grasp_frame(across, np.array([0.0, math.cos(0.35), math.sin(0.35)]), upper)
+            return Prop(noun, thing, {"body": Way(style, frame, float(half[k]))}, "none")
+    side = float(np.hypot(*thing.size[[0, 2]]) / 2)
+    return Prop(
+        noun, thing, {"top": _from_above(float(thing.bounds[0, 1]) + 0.012, min(side, 0.04), pitch=0.3)}, "none"
+    )
+
+
+def _vertical(axes: np.ndarray, half: np.ndarray) -> float:
+    """Half extent along y of a grip's box."""
+    return float(np.abs(axes[1]) @ half)
+
+
 def prop(rng: Rng, noun: str) -> Prop:
     """A thing of that name."""
-    return PROPS[one_of("thing", noun, PROPS)](rng)
+    known = (*PROPS, *ADOPTED)
+    return PROPS[noun](rng) if noun in PROPS else adopted(rng, one_of("thing", noun, known))
 
 
 def yaw(angle: float) -> Float[np.ndarray, "3 3"]:

@@ -285,6 +285,11 @@ ACTIONS: Mapping[str, Action] = {
         Action("move", "block", _move("block")),
         Action("move", "bottle", _move("bottle")),
         Action("move", "mug", _move("mug")),
+        Action("pick up", "apple", _pick_up("apple")),
+        Action("place", "remote control", _place("remote control")),
+        Action("move", "screwdriver", _move("screwdriver")),
+        Action("move", "banana", _move("banana")),
+        Action("put in", "orange", _put_in("orange")),
         Action("pour", "bottle", _pour("bottle")),
         Action("pour", "mug", _pour("mug")),
         Action("pour", "can", _pour("can")),
@@ -388,13 +393,22 @@ def _draw(rng: np.random.Generator, action: Action, shaped: ShapedHand, side: in
     )
 
 
-HELD = ("read book", "read phone", "tap phone", "write pen", "cut scissors", "place can", "place glass")
+HELD = (
+    "place remote control",
+    "read book",
+    "read phone",
+    "tap phone",
+    "write pen",
+    "cut scissors",
+    "place can",
+    "place glass",
+)
 """Actions that begin with something in a hand."""
 
 
 def _bystanders(stage: Stage) -> list[Item]:
     """Things that have no part in the main action, at the far side of the table."""
-    nouns = ("mug", "can", "bottle", "jar", "glass", "bowl", "ball", "block")
+    nouns = ("mug", "can", "bottle", "jar", "glass", "bowl", "ball", "block", *props.ADOPTED)
     out = []
     for _ in range(int(stage.rng.integers(0, 3))):
         noun = nouns[int(stage.rng.integers(len(nouns)))]

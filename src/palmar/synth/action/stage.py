@@ -18,7 +18,7 @@ from jaxtyping import Float
 from palmar.geometry.transforms import inverse
 from palmar.hand import ShapedHand, limits
 from palmar.synth import gestures
-from palmar.synth.action.grip import Grip, hold, other_hand
+from palmar.synth.action.grip import Distance, Grip, hold, other_hand
 from palmar.synth.action.props import UP, Prop, yaw
 from palmar.synth.action.track import Anchor, Curve, Move, Path, Sway, fixed, riding
 from palmar.synth.action.words import phrase, segment_text
@@ -123,7 +123,7 @@ class Stage:
         """When something runs out of one thing into another."""
         self.sprays: list[tuple[float, float, Item]] = []
         """When something is sprayed."""
-        self._grips: dict[tuple[int, str], Grip] = {}
+        self._grips: dict[tuple[int, str, bool], Grip] = {}
         self.rests = [self._rest(side) for side in (LEFT, RIGHT)]
         self.hands = [
             Hand(side, Path(fixed(self.rests[side][0])), Curve(self.rests[side][1]), Sway.sample(rng))
@@ -244,12 +244,16 @@ class Stage:
 
     def grip(self, side: int, item: Item, name: str) -> Grip:
         """How the person's hand of a side holds a thing: `part_from_hand` is that side's."""
-        key = (self.items.index(item), name)
         way = item.prop.ways[name]
+        lone = side == LEFT and item.prop.mirror == "none"
+        key = (self.items.index(item), name, lone)
         if key not in self._grips:
-            solid = item.prop.thing.solid(way.at)
+            distance, frame = item.prop.thing.solid(way.at).distance, way.frame.copy()
+            if lone:  # a right hand on the thing's mirror image
+                frame[0, 3] *= -1.0
+                distance = _mirrored(distance)
             floor = None if way.aloft else item.prop.low
-            self._grips[key] = hold(self.shaped, way.style, solid.distance, way.frame, way.half, floor=floor)
+            self._grips[key] = hold(self.shaped, way.style, distance, frame, way.half, floor=floor)
         grip = self._grips[key]
         if side == RIGHT:
             return grip
@@ -464,3 +468,8 @@ class Stage:
 def occupied(items: Sequence[Item], place: np.ndarray, gap: float) -> bool:
     """Whether something stands within `gap` metres of (x, z)."""
     return any(np.linalg.norm(i.path(0.0)[[0, 2], 3] - place) < gap + i.prop.reach for i in items if i.on is None)
+
+
+def _mirrored(distance: Distance) -> Distance:
+    """To the mirror image in x."""
+    return lambda points: distance(points * np.array([-1.0, 1.0, 1.0]))
