@@ -118,7 +118,7 @@ class Plates:
 
         def tap(row: tuple[Tensor, Tensor | None], column: tuple[Tensor, Tensor | None]) -> Tensor:
             word = self.words[row[0] + column[0]]
-            if row[1] is not None:
+            if row[1] is not None and column[1] is not None:
                 word = word * (row[1] & column[1])
             return torch.stack([(word >> (8 * k)) & 255 for k in range(channels)], 1).float()
 

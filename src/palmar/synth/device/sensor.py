@@ -210,7 +210,8 @@ def expose(
     size = light.shape[-1]
     light = _gains(light, sensor)
     defocus = sensor.defocus * size
-    light = optics(light, *(sensor.motion * size).unbind(-1), torch.where(defocus > 0.3, defocus, 0.0))
+    x, y = (sensor.motion * size).unbind(-1)
+    light = optics(light, x, y, torch.where(defocus > 0.3, defocus, 0.0))
     n = torch.round(size * sensor.native).clamp(2, size).long()
     shrink = shrink_matrix(n, size, sensor.shrink_area)
     enlarge = enlarge_matrix(n, size, sensor.enlarge)
