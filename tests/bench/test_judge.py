@@ -11,6 +11,7 @@ import pytest
 from palmar.bench import judge
 from palmar.bench.judge import JointMap, Judged, Picture
 from palmar.bench.mediapipe_peer import Found, Peer
+from palmar.bench.slices import view_of
 from palmar.errors import PalmarError
 
 RNG = np.random.default_rng(5)
@@ -224,6 +225,66 @@ class TestPicture:
             turn = a[0] * b[1] - a[1] * b[0]
             if abs(p.facing) > 0.5:
                 assert (turn < 0) == ((p.facing > 0) == (p.side == 1)), p
+
+
+@pytest.fixture
+def one_hand(monkeypatch):
+    """A sort of scenes with a right palm, or its mirror image, that moves out of the picture after one second of four
+    in the first scenes; in seed 1 it is outside in all."""
+    pytest.importorskip("numba")
+    from palmar.geometry.camera import Camera
+    from palmar.render import Light, sh_from_lobes
+    from palmar.synth import gestures, scenes
+    from palmar.synth.scene import Dressed
+    from palmar.synth.world import HandTruth, Kind, Moment, Piece, Scene, View, mirrored
+
+    rng = np.random.default_rng(0)
+    dressed = Dressed.sample(rng)
+    light = Light(sh_from_lobes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), ambient=np.ones(3)))
+    turn = np.roll(np.eye(3), 1, 0)  # fingers up, the palm towards the camera
+
+    def build(seed: int, index: int) -> Scene:
+        def at(time: float) -> Moment:
+            inside = time < 1 or (index >= 1000 and seed == 0)
+            place = np.array([0.02 if inside else 9.0, 0.0, 0.5])
+            worn = dressed.posed(gestures.shape("open"), turn, knuckle=place)
+            hand, joints, rotations = worn.hand, worn.joints, worn.rotations
+            if index % 2:
+                flip = np.diag([-1.0, 1.0, 1.0])
+                hand, joints, rotations = mirrored(hand), joints * (-1, 1, 1), flip @ rotations @ flip
+            truth = HandTruth(
+                1 - index % 2, 1, 2, joints, rotations, dressed.shape, worn.translation, hand.vertices.astype(float)
+            )
+            return Moment(time, (Piece(hand, Kind.HAND, 2),), (truth,))
+
+        return Scene("one", at, light, (View.still(Camera.from_fov(200, 150, np.deg2rad(60.0))),), 4.0)
+
+    monkeypatch.setattr(scenes, "SCENES", {"one": build})
+    return judge.scene_picture("one")
+
+
+def test_pictures_of_scenes(one_hand) -> None:
+    """Both sides' palms face the camera; where the hand has left, another scene is taken."""
+    right, left, later = one_hand(0, 0), one_hand(0, 4), one_hand(0, 2)
+    assert (right.side, left.side, later.side) == (1, 0, 1)
+    for made_picture in (right, left):
+        assert made_picture.facing > 0.9
+        assert made_picture.reach > 0.9
+        assert made_picture.contrast > 10
+        inside = made_picture.image[tuple(np.round(made_picture.keypoints[9]).astype(int)[::-1])]
+        assert inside.max() > 20  # skin, before black
+        assert judge.slices([made_picture])["pose"] == {"one": np.array([True])}
+    np.testing.assert_allclose(left.keypoints, right.keypoints * (-1, 1) + (199, 0), atol=1e-3)
+    apart = np.abs(right.image[:, ::-1].astype(int) - left.image)
+    assert (apart > 3).mean() < 0.005  # samples on edges fall to the other side
+    assert view_of(right.keypoints, 1) == view_of(left.keypoints, 0) == "palm"
+
+
+def test_scenes_without_a_hand_in_sight(one_hand) -> None:
+    with pytest.raises(PalmarError, match="no hand is in sight"):
+        one_hand(1, 3)
+    with pytest.raises(PalmarError, match="the moon"):
+        judge.scene_picture("the moon")
 
 
 def test_natural_poses_are_inside_the_limits_and_have_their_shares() -> None:

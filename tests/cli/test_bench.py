@@ -66,8 +66,8 @@ def test_the_judge(palmar, tmp_path, monkeypatch):
         def __exit__(self, *_):
             pass
 
-    def judged(peer, count, seed, *, networks, observe):
-        asked.update(count=count, seed=seed, networks=networks)
+    def judged(peer, count, seed, *, networks, draw, observe):
+        asked.update(count=count, seed=seed, networks=networks, draw=draw)
         observe(count)
         return {"answer": 7}, ["worst"]
 
@@ -82,7 +82,7 @@ def test_the_judge(palmar, tmp_path, monkeypatch):
         "bench", "judge", "--mediapipe", python, "--count", 9, "--json", tmp_path / "x.json", "--sheet", sheet
     )
     assert (heard.code, heard.out, heard.err) == (0, "a table of 7\n", "")
-    assert asked == {"python": python, "count": 9, "seed": 0, "networks": None}
+    assert asked == {"python": python, "count": 9, "seed": 0, "networks": None, "draw": judge.picture}
     assert json.loads((tmp_path / "x.json").read_text()) == {"answer": 7}
     assert cv2.imread(str(sheet)).shape == (4, 5, 3)
 
@@ -92,7 +92,8 @@ def test_the_judge(palmar, tmp_path, monkeypatch):
     [[], [".", "--mediapipe", sys.executable], ["--mediapipe", sys.executable, "--count", "3"],
      ["--mediapipe", sys.executable, "--seed", "-1"], ["--mediapipe", sys.executable, "--sheet", "x.gif"],
      ["--mediapipe", sys.executable, "--sheet", "nowhere/x.png"], ["--mediapipe", sys.executable, "--only", "video"],
-     ["--mediapipe", sys.executable, "--limit", "3"], ["--mediapipe", sys.executable, "--weights", "."]],
+     ["--mediapipe", sys.executable, "--limit", "3"], ["--mediapipe", sys.executable, "--weights", "."],
+     ["--mediapipe", sys.executable, "--scene", "the moon"]],
     ids=lambda words: " ".join(words[-2:]),
 )  # fmt: skip
 def test_bad_options_of_the_judge(palmar, listed, tmp_path, monkeypatch, words):

@@ -17,6 +17,7 @@ applied to the other, and the other way round.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,8 @@ from scipy.spatial.transform import Rotation
 from palmar import metrics
 from palmar.bench.mediapipe_peer import Found, Peer
 from palmar.bench.real import AUC_TO, CHUNK, PCK_AT, SAME_HAND, found_of, hand_size, plain
-from palmar.errors import PalmarError
+from palmar.bench.slices import palm_tone
+from palmar.errors import PalmarError, one_of
 from palmar.geometry.camera import Camera
 from palmar.hand.joints import BONES
 from palmar.tracking import Networks, Tracker
@@ -60,6 +62,10 @@ without."""
 METERING, BALANCE = 0.6, 0.7
 """How far the camera's exposure follows the scene (`palmar.synth.sensor.Sensor.metering`), and its white the light."""
 STREAM = 71
+TIMES = 4
+"""Pictures of one scene, spread over its time."""
+UNDER_SKIN = 0.03
+"""Metres that a joint may lie behind what is seen in its pixel, and still be in sight."""
 RIDGE = 0.001
 """Weight of the map's distance from the identity, in hands: see `JointMap.fit`."""
 FOUND_TARGET, AUC_TARGET = 0.95, 0.84
@@ -124,11 +130,8 @@ def picture(seed: int, index: int) -> Picture:
     image = apply(linear, Sensor(metering=METERING, white_balance=balance(light)), rng)
     keypoints = camera.project(hand.joints.astype(np.float64))
     mask = (drawn.part < 16) & (drawn.alpha > 0.5)
-    ring = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25), np.uint8)).astype(bool) & (drawn.alpha < 0.05)
-    inner, outer = (image[m].mean(0) if m.any() else np.zeros(3) for m in (mask, ring))
-    wrist, knuckle = hand.joints[[0, 9]].astype(np.float64)
-    sight = (wrist + knuckle) / np.linalg.norm(wrist + knuckle)
-    along = (knuckle - wrist) / np.linalg.norm(knuckle - wrist)
+    inner, outer = _colours(image, mask, drawn.alpha >= 0.05)
+    facing, reach = _aspect(hand.joints, hand.rotations[0] @ np.array([0.0, -1.0, 0.0]))
     if left:
         image = np.ascontiguousarray(image[:, ::-1])
         keypoints = keypoints * [-1, 1] + [WIDTH - 1, 0]
@@ -136,14 +139,90 @@ def picture(seed: int, index: int) -> Picture:
         image,
         keypoints.astype(np.float32),
         int(not left),
-        float(-(hand.rotations[0] @ np.array([0.0, -1.0, 0.0])) @ sight),
-        float(np.sqrt(max(1.0 - (along @ sight) ** 2, 0.0))),
+        facing,
+        reach,
         skin.tone,
         pose,
         name,
         float(inner @ (0.299, 0.587, 0.114)),
         float(np.sqrt(np.mean((inner - outer) ** 2))),
     )
+
+
+def scene_picture(kind: str) -> Callable[[int, int], Picture]:
+    """A maker of pictures, as `picture` is one, of one of `palmar.synth.scenes.SCENES` as its first camera sees it
+    without faults: judged is one hand that is whole in the picture and mostly in sight. Whole people take seconds each.
+
+    Raises PalmarError for another kind.
+    """
+    from palmar.synth.scenes import SCENES
+
+    one_of("scene", kind, tuple(SCENES))
+    built = functools.lru_cache(1)(SCENES[kind])
+
+    def draw(seed: int, index: int) -> Picture:
+        number, first = divmod(index, TIMES)
+        for attempt in range(30):  # the next third of a second, then other scenes
+            scene = built(seed, number + 100_000 * (attempt // 3))
+            share = (first + (attempt % 3 + 0.5) / 3) / TIMES
+            found = _of_scene(scene, share * scene.seconds, index)
+            if found is not None:
+                return found
+        raise PalmarError(f"scene {kind}, seed {seed}, picture {index}: no hand is in sight there nor in others.")
+
+    return draw
+
+
+def _of_scene(scene: Any, time: float, index: int) -> Picture | None:
+    """A hand of the scene at a time; None where none is whole and in sight."""
+    from palmar.synth.sense.rgb import clean
+    from palmar.synth.world import shoot
+
+    view = scene.views[0]
+    shot = shoot(scene, view, time)
+    camera = shot.camera
+    world_from_camera = camera.world_from_camera
+    assert world_from_camera is not None
+    shown = []
+    for hand in shot.moment.hands:
+        joints = (hand.joints - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
+        points = camera.project(joints)
+        if not np.isfinite(points).all() or (joints[:, 2] <= 0).any():
+            continue
+        if (points < 2).any() or (points > (camera.width - 3, camera.height - 3)).any():
+            continue
+        x, y = np.round(points).astype(int).T
+        if (shot.buffers.depth[y, x] > joints[:, 2] - UNDER_SKIN).mean() < 0.6:
+            continue
+        shown.append((hand, joints, points))
+    if not shown:
+        return None
+    hand, joints, points = shown[index % len(shown)]
+    image = clean(scene, view, time, shot=shot)
+    covers = np.zeros(len(shot.moment.pieces) + 1, bool)
+    covers[:-1] = [piece.instance == hand.instance for piece in shot.moment.pieces]
+    palm = world_from_camera[:3, :3].T @ hand.rotations[0] @ np.array([0.0, -1.0, 0.0])
+    inner, outer = _colours(image, covers[shot.piece_map()], shot.buffers.face >= 0)
+    facing, reach = _aspect(joints, palm)
+    kind = scene.segments[0].verb if scene.segments else scene.kind
+    tone = palm_tone(image, points)
+    luma, contrast = float(inner @ (0.299, 0.587, 0.114)), float(np.sqrt(np.mean((inner - outer) ** 2)))
+    return Picture(image, points.astype(np.float32), hand.side, facing, reach, tone, scene.kind, kind, luma, contrast)
+
+
+def _colours(image: np.ndarray, mask: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colours of the mask and of a ring around it without what is near; black where there is none."""
+    ring = cv2.dilate(mask.astype(np.uint8), np.ones((25, 25), np.uint8)).astype(bool) & ~near & ~mask
+    inner, outer = (image[m].mean(0) if m.any() else np.zeros(3) for m in (mask, ring))
+    return inner, outer
+
+
+def _aspect(joints: Float[np.ndarray, "21 3"], palm: Float[np.ndarray, " 3"]) -> tuple[float, float]:
+    """`Picture.facing` and `Picture.reach` from joints and the palm's normal in the camera's frame."""
+    wrist, knuckle = joints[[0, 9]].astype(np.float64)
+    sight = (wrist + knuckle) / np.linalg.norm(wrist + knuckle)
+    along = (knuckle - wrist) / np.linalg.norm(knuckle - wrist)
+    return float(-palm @ sight), float(np.sqrt(max(1.0 - (along @ sight) ** 2, 0.0)))
 
 
 def balance(light: Any) -> tuple[float, float, float]:

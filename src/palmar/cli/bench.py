@@ -41,6 +41,8 @@ class Bench:
     """Of judge: how many pictures."""
     seed: int = 0
     """Of judge: of the pictures."""
+    scene: str | None = None
+    """Of judge: pictures of this sort of scene of `palmar synth`, in place of the judge's own; slow."""
     own: bool = False
     """Of judge: our tracker answers too."""
     sheet: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -102,16 +104,22 @@ class Bench:
             raise PalmarError(f"{self.sheet}: a sheet is written as .png or .jpg.")
         at_least(4, count=self.count)
         at_least(0, seed=self.seed)
-        from palmar.bench.judge import judge, render, sheet
+        from palmar.bench.judge import judge, picture, render, scene_picture, sheet
         from palmar.bench.mediapipe_peer import Peer
         from palmar.cli.talk import Progress
         from palmar.media import write_image
         from palmar.tracking import OnnxNetworks
 
         networks = OnnxNetworks(self.weights, threads=2) if self.own else None
+        draw = picture if self.scene is None else scene_picture(self.scene)
         with Peer(self.mediapipe) as peer, Progress("judged", "pictures") as progress:
             found, judged = judge(
-                peer, self.count, self.seed, networks=networks, observe=lambda done: progress(done, self.count)
+                peer,
+                self.count,
+                self.seed,
+                networks=networks,
+                draw=draw,
+                observe=lambda done: progress(done, self.count),
             )
         self._write(found)
         if self.sheet is not None:
