@@ -116,6 +116,7 @@ def test_dark_far_and_near_surfaces_give_nothing(wall):
     assert (read(z=1.5) > 0).mean() > 0.95
     near = D.structured_light(wall(0.3), np.random.default_rng(0), CLOSE)
     assert (near > 0).mean() > 0.95
+    assert near.std() == pytest.approx(0.0012 + 0.0019 * 0.01, rel=0.2)
     assert (D.structured_light(wall(0.3), np.random.default_rng(0), KINECT) == 0).all()
 
 
