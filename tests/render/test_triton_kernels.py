@@ -94,6 +94,26 @@ def projected(mesh: Mesh, size: int) -> dict[str, np.ndarray]:
     return {"points": points[None], **more}
 
 
+def pavement(seed: int, step: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Squares of whole pixels, halved this way or that: every edge runs through pixel centres, and one in three is
+    level. Corners begin anywhere and run either way."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : size[0] : step, 0 : size[1] : step]
+    rows, columns = y.shape
+    corner = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = (m.reshape(-1) for m in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]))
+    halves = np.where(
+        rng.random((len(a), 1, 1)) < 0.5,
+        np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 1),
+        np.stack([np.stack([a, b, d], -1), np.stack([b, c, d], -1)], 1),
+    ).reshape(-1, 3)
+    faces = rng.permuted(rng.permutation(halves), axis=1)
+    faces = faces[rng.random(len(faces)) < 0.8]  # gaps, so that edges have an outside
+    points = np.stack([x, y, np.ones_like(x)], -1).reshape(1, -1, 3).astype(np.float32)
+    more = {"size": np.array(size), "cull": np.zeros(len(faces), bool)}
+    return {"points": points, "faces": faces.astype(np.int32), **more}
+
+
 def giants(seed: int, count: int = 24) -> dict[str, np.ndarray]:
     """Triangles of a hundred thousand pixels with an edge through the picture."""
     rng = np.random.default_rng(seed)
@@ -127,6 +147,8 @@ def cases():
         "every triangle twice": {**plain, "faces": twice, "cull": np.zeros(80, bool)},
         "some culled, two samples": soup(3, samples=2, cull=random.random(40) < 0.5),
         "giants": giants(3),
+        "small pavement": pavement(11, 4, (22, 26)),
+        "large pavement": pavement(12, 20, (62, 62)),
         "needles": soup(4, (4e5, 3.0)),
         "hardly a pixel": scattered(5, 2.0, 200, (24, 33)),
         "small and large, tiles cut": scattered(6, 22.0, 40, (40, 70)),
@@ -176,8 +198,8 @@ def interpreted(cases, lit, tmp_path_factory):
 
 NAMES = [
     "faces of each sample's own", "on the grid of pixel centres", "on the finest grid", "every triangle twice",
-    "some culled, two samples", "giants", "needles", "hardly a pixel", "small and large, tiles cut", "bad vertices",
-    "one pixel", "no triangles", "a hand",
+    "some culled, two samples", "giants", "small pavement", "large pavement", "needles", "hardly a pixel",
+    "small and large, tiles cut", "bad vertices", "one pixel", "no triangles", "a hand",
 ]  # fmt: skip
 
 
