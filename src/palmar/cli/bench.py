@@ -59,7 +59,7 @@ class Bench:
 
     def _real(self) -> int:
         if self.path is None:
-            raise PalmarError("bench real: name the folder to measure on.")
+            raise PalmarError("bench real: name the folder to measure on; see palmar bench real --help.")
         if not self.path.is_dir():
             raise PalmarError(f"{self.path}: no such folder.")
         if self.against is not None and self.mediapipe is not None:
