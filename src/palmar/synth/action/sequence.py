@@ -17,7 +17,7 @@ import numpy as np
 from palmar.errors import one_of
 from palmar.hand import HandModel, ShapedHand
 from palmar.synth.action import props, tools, verbs
-from palmar.synth.action.faults import Faults, look
+from palmar.synth.action.faults import look
 from palmar.synth.action.props import OPEN, prop
 from palmar.synth.action.script import Script
 from palmar.synth.action.stage import LEFT, RIGHT, Item, Stage
@@ -444,8 +444,3 @@ def _besides(stage: Stage, side: int, others: list[Item]) -> bool:
     else:
         return False
     return True
-
-
-def faults(script: Script) -> Faults:
-    """What is not as it could be in a script: see `palmar.synth.action.faults`."""
-    return look(script)

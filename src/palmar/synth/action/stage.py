@@ -9,7 +9,7 @@ The person sits with the eyes at the origin, looks along +z, and the table lies 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -463,11 +463,6 @@ class Stage:
         for side in (LEFT, RIGHT):
             self._still(side, end)
         return end
-
-
-def occupied(items: Sequence[Item], place: np.ndarray, gap: float) -> bool:
-    """Whether something stands within `gap` metres of (x, z)."""
-    return any(np.linalg.norm(i.path(0.0)[[0, 2], 3] - place) < gap + i.prop.reach for i in items if i.on is None)
 
 
 def _mirrored(distance: Distance) -> Distance:

@@ -281,9 +281,6 @@ def _strokes(stage: Stage, side: int, lid: Item, on: Item | None, sign: int) -> 
         stroke = stage.seconds(0.07 * swing)
         wrist.add(time, stroke, np.array(sign * swing / 2))
         turn.add(time, stroke, turn.last + sign * swing)
-        if k == 0 and sign > 0:
-            # from here on the lid rides on the hand
-            pass
         rel = inverse(hand_on(time)) @ lid.path(time)
         lid.path.switch(time, riding(hand_on, rel))
         lid.holder, lid.on = side, None
