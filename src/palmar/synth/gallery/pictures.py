@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Integer, Shaped, UInt8
 
 EMPTY = (38, 42, 48)
 """Where there is nothing."""
@@ -43,13 +43,15 @@ def normals(vectors: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return out
 
 
-def numbers(values: Int[np.ndarray, "h w"], nothing: int = 0) -> UInt8[np.ndarray, "h w 3"]:
+def numbers(values: Integer[np.ndarray, "h w"], nothing: int = 0) -> UInt8[np.ndarray, "h w 3"]:
     """Whole numbers by colour."""
     rows = 1 + (values.astype(np.int64) - 1) % (len(PALETTE) - 1)
     return PALETTE[np.where(values == nothing, 0, rows)]
 
 
-def segments(values: Int[np.ndarray, "h w"], finger: Sequence[int], level: Sequence[int]) -> UInt8[np.ndarray, "h w 3"]:
+def segments(
+    values: Integer[np.ndarray, "h w"], finger: Sequence[int], level: Sequence[int]
+) -> UInt8[np.ndarray, "h w 3"]:
     """Parts of a hand: a hue for each finger (-1 palm, -2 forearm, -3 nothing), lighter towards the tip."""
     table = np.zeros((256, 3), np.uint8)
     table[:] = EMPTY
@@ -84,7 +86,7 @@ def flow_wheel(size: int = 96) -> UInt8[np.ndarray, "s s 3"]:
 
 
 def outlines(
-    picture: UInt8[np.ndarray, "h w 3"], masks: Bool[np.ndarray, "h w n"], numbers: Int[np.ndarray, " n"]
+    picture: UInt8[np.ndarray, "h w 3"], masks: Bool[np.ndarray, "h w n"], numbers: Integer[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Whole shapes over a grey picture, each tinted, with a rim."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -99,7 +101,11 @@ def outlines(
 
 
 def events(
-    x: Int[np.ndarray, " n"], y: Int[np.ndarray, " n"], polarity: Int[np.ndarray, " n"], height: int, width: int
+    x: Integer[np.ndarray, " n"],
+    y: Integer[np.ndarray, " n"],
+    polarity: Integer[np.ndarray, " n"],
+    height: int,
+    width: int,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Brighter blue, darker red, on white: the sum of each pixel's."""
     total = np.zeros((height, width))
