@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from palmar.types import Hands as Hands
     from palmar.view.draw import draw as draw
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Camera": "palmar.geometry.camera",

@@ -25,8 +25,12 @@ def long_clip(tmp_path_factory):
 
 
 def start(*words):
+    """A process that hears Ctrl-C even where whoever runs the tests was started in the background, without it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "palmar", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "palmar", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -176,3 +176,16 @@ def test_a_device_is_never_another_one(folder):
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(PalmarError, match="onnxruntime-gpu"):
             open_session(weights, device="cuda")
+
+
+def test_the_landmarker_in_eight_bits_is_another_file(tiny_weights, tmp_path):
+    for file in tiny_weights.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(PalmarError, match=r"landmarker-int8\.onnx: no such file"):
+        OnnxNetworks(tmp_path, int8=True)
+    data = (tmp_path / "landmarker.onnx").read_bytes()
+    card = {"name": "landmarker-int8", "sha256": hashlib.sha256(data).hexdigest()}
+    (tmp_path / "landmarker-int8.onnx").write_bytes(data)
+    (tmp_path / "landmarker-int8.json").write_text(json.dumps(card))
+    assert OnnxNetworks(tmp_path, int8=True).cards["landmarker"]["name"] == "landmarker-int8"
+    assert OnnxNetworks(tmp_path).cards["landmarker"]["name"] == "landmarker"

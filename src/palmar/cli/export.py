@@ -38,7 +38,8 @@ class Export:
     figures: Annotated[Path | None, arg(metavar="FILE")] = None
     """JSON with measured quality for the card, as `palmar bench real --json` writes it."""
     int8: bool = False
-    """Convolutions in eight bits: two to three times as fast on most processors, a little less exact."""
+    """Convolutions in eight bits, as landmarker-int8.onnx: faster on processors, a little less exact; for `--int8` of
+    `palmar track`."""
     notes: str = ""
     """A sentence for the card."""
 
@@ -74,7 +75,7 @@ class Export:
             licences=world(adapted_to=[photographs(folder) for folder in data["photographs"]]),
             began_from=lineage(self.folder),
         )
-        path = (self.out or self.folder) / f"{name}.onnx"
+        path = (self.out or self.folder) / f"{name}{'-int8' if self.int8 else ''}.onnx"
         pictures = typical(name, data["seed"]) if self.int8 else None
         try:
             card = export(net, path, provenance, scale=scale, int8=pictures)

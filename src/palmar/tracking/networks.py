@@ -39,11 +39,21 @@ class Networks(Protocol):
 class OnnxNetworks:
     """The networks in the package, or in a folder of the user's own, run by ONNX Runtime.
 
+    int8: the landmarker whose convolutions are in eight bits, landmarker-int8.onnx: more than twice as fast on one
+    core, and as exact to half a point of AUC.
     Raises PalmarError for files that are missing or not what their cards say, and for a device that is not there.
     """
 
-    def __init__(self, folder: str | Path | None = None, *, device: str = "cpu", threads: int | None = None) -> None:
-        weights = {name: read_weights(name, folder) for name in ("detector", "landmarker")}
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        int8: bool = False,
+    ) -> None:
+        files = {"detector": "detector", "landmarker": "landmarker-int8" if int8 else "landmarker"}
+        weights = {name: read_weights(file, folder) for name, file in files.items()}
         self.cards: Mapping[str, Mapping[str, Any]] = {name: w.card for name, w in weights.items()}
         self.hashes: Mapping[str, str] = {name: w.sha256 for name, w in weights.items()}
 
