@@ -170,13 +170,13 @@ _TABLE = (
         20, "Writing Tripod", "precision", "side", "abducted", (3,), {"rod": (5, 16)},
         "meet purse | purse bow half loose | closed", "meet purse | purse bow half loose | closed",
         ("thumb 2 pad",), ("middle 2 radial",), ("index 2 pad", "index 0 radial"), "out", (-10, 10),
-        long=110, deep=True,
+        long=110, deep=True, slim=2.2,
     ),
     GraspKind(
         21, "Tripod Variation", "intermediate", "side", "abducted", (3, 4), {"rod": (4, 14)},
         "meet purse | slope bow half loose | near", "meet purse | slope bow half loose | near",
         ("thumb 2 pad", "index 2 pad"), ("middle 2 radial", "middle 1 radial"), ("index 0 radial",), "out", (-15, 15),
-        long=110, deep=True,
+        long=110, deep=True, slim=2.2,
     ),
     GraspKind(
         22, "Parallel Extension", "precision", "pad", "adducted", (2, 3, 4, 5), {"slab": (2, 40)},
@@ -196,7 +196,7 @@ _TABLE = (
     GraspKind(
         25, "Lateral Tripod", "intermediate", "side", "adducted", (3,), {"rod": (5, 18), "slab": (3, 14)},
         "key | bow loose loose half | closed", "key | bow loose loose half | closed",
-        ("thumb 2 pad",), ("middle 2 radial", "middle 1 radial"), ("index 2 pad",), "out", (-30, 30),
+        ("thumb 2 pad",), ("middle 2 radial", "middle 1 radial"), ("index 2 pad",), "out", (-30, 30), slim=2.2,
     ),
     GraspKind(
         26, "Sphere 4 Finger", "power", "pad", "abducted", (2, 3, 4), {"ball": (40, 85)},
@@ -216,7 +216,7 @@ _TABLE = (
     GraspKind(
         29, "Stick", "intermediate", "side", "adducted", (2,), {"rod": (8, 22)},
         "key | loose | near", "key | half | near", ("thumb 2 pad",), ("index 1 radial", "index 2 radial"),
-        (), "out", (-20, 20), long=50, deep=True,
+        (), "out", (-20, 20), long=50, deep=True, slim=2.2,
     ),
     GraspKind(
         30, "Palmar", "power", "palm", "adducted", (2, 3, 4, 5), {"slab": (8, 40)},

@@ -253,7 +253,7 @@ def _placed(rng: np.random.Generator, person: Person, pose: BodyPose, held: Held
     """Where the thing is held: the first easy place of some, the easiest, or None where none is easy enough."""
     upright = held.thing.name in UPRIGHT and rng.random() < 0.8
     best, least, limit = None, np.inf, 0.9 * len(held.grasps)
-    for _ in range(36 if upright or len(held.grasps) == 2 else 16):
+    for k in range(36 if upright or len(held.grasps) == 2 else 16):
         if len(held.grasps) == 2:
             local = np.array([rng.normal(0, 0.05), rng.uniform(-0.55, -0.28), -rng.uniform(0.28, 0.42)])
         else:
@@ -264,6 +264,8 @@ def _placed(rng: np.random.Generator, person: Person, pose: BodyPose, held: Held
         if upright:
             tilt = rotmat_from_rotvec(rng.normal(0, 0.12, 3) * [1.0, 0.0, 1.0])
             there[:3, :3] = tilt @ rotmat_from_rotvec(np.array([0.0, rng.uniform(-np.pi, np.pi), 0.0]))
+        elif len(held.grasps) == 2:
+            there[:3, :3] = rotmat_from_rotvec(rng.normal(0, 0.3, 3)) @ _facing(held, pose)
         else:
             view = webcam_view(rng)
             hand = view if side == 1 else REFLECTION @ view @ REFLECTION
@@ -273,9 +275,27 @@ def _placed(rng: np.random.Generator, person: Person, pose: BodyPose, held: Held
         strain = _strain(person, pose, held, there)
         if strain < least:
             best, least = there, strain
-        if least < limit:
+        if least < limit or (k == 11 and least > 3.0 * limit):
             break
     return best if least < 1.5 * limit else None
+
+
+def _facing(held: Held, pose: BodyPose) -> Float[np.ndarray, "3 3"]:
+    """world_from_thing's rotation at which both arms come from the body and neither crosses the other."""
+    left, right = held.grasps[0], held.grasps[1]
+    arms = right.thing_from_hand[:3, 0] - left.thing_from_hand[:3, 0]  # a left hand's own x leads to its fingers
+    wrists = [grasp.thing_from_hand[:3, :3] @ grasp.wrist + grasp.thing_from_hand[:3, 3] for grasp in (left, right)]
+    thing = _square(arms, wrists[1] - wrists[0])
+    body = _square(np.array([0.0, 0.6, 0.8]), np.array([-1.0, 0.0, 0.0]))  # down and back; the right hand is at -x
+    return pose.world_from_body @ body @ thing.T
+
+
+def _square(first: Float[np.ndarray, " 3"], second: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
+    """A rotation whose first column is `first` and whose second lies as near to `second` as it can."""
+    x = first / max(float(np.linalg.norm(first)), 1e-9)
+    y = second - second @ x * x
+    y = y / max(float(np.linalg.norm(y)), 1e-9)
+    return np.stack([x, y, np.cross(x, y)], 1)
 
 
 def _shown(rng: np.random.Generator, person: Person, stage: Stage, pose: BodyPose, held: Held, first: Pose) -> Scene:
