@@ -17,11 +17,10 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from asset import npz_bytes
 
 from palmar.hand import HandModel
 from palmar.synth.anatomy import stub_ring
@@ -299,13 +298,7 @@ def bake(found: dict[str, np.ndarray]) -> tuple[bytes, dict]:
         "cuff_left": np.sort(cuff[0]).astype(np.uint16),
         "cuff_right": np.sort(cuff[1]).astype(np.uint16),
     }
-    blob = BytesIO()
-    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as out:  # np.savez, with the clock taken out
-        for name, array in arrays.items():
-            body = BytesIO()
-            np.lib.format.write_array(body, np.ascontiguousarray(array), allow_pickle=False)
-            out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED)
-    data = blob.getvalue()
+    data = npz_bytes(arrays)
     card = {
         "asset": "body.npz",
         "sha256": hashlib.sha256(data).hexdigest(),

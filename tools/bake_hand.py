@@ -18,12 +18,11 @@ import importlib.metadata
 import itertools
 import json
 import sys
-import zipfile
 from collections import Counter
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from asset import npz_bytes
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
@@ -361,13 +360,7 @@ def bake() -> tuple[bytes, dict]:
         "along": np.round(along, 5).astype(np.float32),
         "behind": behind.astype(np.float32),
     }
-    blob = BytesIO()
-    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as out:  # np.savez, with the clock taken out
-        for name, array in arrays.items():
-            body = BytesIO()
-            np.lib.format.write_array(body, np.ascontiguousarray(array), allow_pickle=False)
-            out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED)
-    data = blob.getvalue()
+    data = npz_bytes(arrays)
     card = {
         "asset": "hand.npz",
         "sha256": hashlib.sha256(data).hexdigest(),

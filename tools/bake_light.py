@@ -15,15 +15,14 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-import io
 import json
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
+from asset import npz_bytes
 
 from palmar.render import lamp_from_environment, sh_from_environment
 from palmar.synth.environment import ASSETS, PICTURE_UNIT
@@ -90,13 +89,7 @@ def bake(pmndrs: Path, blender: Path) -> tuple[bytes, dict]:
         "pictures": np.concatenate(pictures),
         "picture_ends": np.cumsum([len(p) for p in pictures]).astype(np.int64),
     }
-    blob = io.BytesIO()
-    with zipfile.ZipFile(blob, "w", zipfile.ZIP_DEFLATED) as out:  # np.savez, with the clock taken out
-        for key, array in arrays.items():
-            body = io.BytesIO()
-            np.lib.format.write_array(body, np.ascontiguousarray(array), allow_pickle=False)
-            out.writestr(zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED)
-    data = blob.getvalue()
+    data = npz_bytes(arrays)
     card = {
         "asset": "environments.npz",
         "sha256": hashlib.sha256(data).hexdigest(),
