@@ -31,13 +31,15 @@ Angles = Float[np.ndarray, "5 3 3"]
 Degrees = tuple[float, ...]
 Shares = Mapping[str, tuple[float, Callable[[np.random.Generator], Angles]]]
 """Parts of a sampler by name: how often, and what draws them."""
-Kind = Literal["synergy", "independent", "library", "grasp", "extreme"]
+Kind = Literal["synergy", "independent", "library", "grasp", "closed", "extreme"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-MIXTURE: Mapping[Kind, float] = {"synergy": 0.30, "independent": 0.20, "library": 0.25, "grasp": 0.15, "extreme": 0.10}
+MIXTURE: Mapping[Kind, float] = {
+    "synergy": 0.27, "independent": 0.17, "library": 0.22, "grasp": 0.14, "closed": 0.12, "extreme": 0.08,
+}
 """How often each kind of pose is drawn."""
 
-VIEWS: Mapping[str, float] = {"uniform": 0.25, "webcam": 0.55, "desk": 0.20}
+VIEWS: Mapping[str, float] = {"uniform": 0.35, "webcam": 0.45, "desk": 0.20}
 """How often each kind of viewpoint is drawn."""
 
 LIBRARY_NOISE = 8.0
@@ -265,6 +267,25 @@ def _pick(rng: np.random.Generator, table: Shares) -> str:
     return name
 
 
+# Closed hands: the poses that trackers lose first, for the fingers hide each other.
+
+CLOSED: tuple[str, ...] = (
+    "fist", "fist loose", "fist thumb inside", "fist thumb beside", "letter A", "letter S", "letter T", "letter E",
+    "knock", "hold hammer", "thumb up", "hold key",
+)
+"""Shapes of `gestures` whose fingers are all closed."""
+
+
+def sample_closed(rng: np.random.Generator) -> Pose:
+    """A fist of some kind, from half closed to clenched; in one of four one or two fingers are less closed."""
+    name = CLOSED[rng.integers(len(CLOSED))]
+    angles = gestures.shape(name)
+    angles[1:, :, FLEXION] *= rng.uniform(0.6, 1.1)
+    if rng.random() < 0.25:
+        angles[1 + rng.choice(4, rng.integers(1, 3), replace=False), :, FLEXION] *= rng.uniform(0.3, 0.9)
+    return Pose(limits.clip(angles + _noise(rng, _GRASP_SD)), "closed", name)
+
+
 # Extremes: what fingers do against a surface, in very mobile hands, or against each other.
 
 def _bent_back(rng: np.random.Generator) -> Angles:
@@ -350,7 +371,7 @@ def sample_extreme(rng: np.random.Generator) -> Pose:
 
 SAMPLERS: Mapping[Kind, Callable[[np.random.Generator], Pose]] = {
     "synergy": sample_synergy, "independent": sample_independent, "library": sample_library,
-    "grasp": sample_grasp, "extreme": sample_extreme,
+    "grasp": sample_grasp, "closed": sample_closed, "extreme": sample_extreme,
 }
 
 

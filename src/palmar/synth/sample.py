@@ -93,7 +93,7 @@ def _compose(rng: np.random.Generator, mesh: Mesh, matrix: np.ndarray, height: i
     rendered = render(mesh, matrix, height, width, light, supersample=2)
     level = float(np.clip(background.mean(), 0.02, 1.0))
     exposure = np.float32(
-        np.exp(rng.normal(0.0, 0.35)) * (level / 0.35) ** rng.uniform(0.0, 0.6)
+        np.exp(rng.normal(-0.05, 0.45)) * (level / 0.35) ** rng.uniform(0.0, 0.6)
     )  # cameras expose for the scene
     linear = rendered.rgb * exposure + background * (1.0 - rendered.alpha[..., None])
     sensor = Sensor.sample(rng, strength)

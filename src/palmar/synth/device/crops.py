@@ -101,7 +101,7 @@ def crops_of(
     rendered = render(scene.mesh, scene.matrix, size, size, shining, supersample=2)
     level = behind.mean((1, 2, 3)).clamp(0.02, 1.0)
     # Cameras expose for the scene.
-    exposure = torch.exp(light.normal(0.35)) * (level / 0.35) ** light.uniform(0.0, 0.6)
+    exposure = torch.exp(light.normal(0.45) - 0.05) * (level / 0.35) ** light.uniform(0.0, 0.6)
     hand = (~empty).float()
     front = rendered.rgb.permute(0, 3, 1, 2) * (exposure * hand)[:, None, None, None]
     linear = front + behind * (1.0 - rendered.alpha * hand[:, None, None])[:, None]
