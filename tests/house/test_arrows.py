@@ -16,13 +16,15 @@ STOREYS = [
     "errors",
     "geometry",
     "types",
-    "media metrics",
+    "media metrics tasks",
     "hand",
     "render data view",
     "nn",
     "synth",
     "train tracking",
     "licenses",
+    "methods",
+    "recognition",
     "bench",
     "cli",
     "__main__",
@@ -37,7 +39,7 @@ FORBIDDEN = {
 """Non-commercial, copyleft, or tied to a body model that is; none may stand in the chain, nor in what makes it."""
 OUTSIDE = {
     "av", "cv2", "jaxtyping", "numpy", "onnxruntime", "pyarrow", "scipy", "tyro",
-    "lightning_fabric", "numba", "onnx", "skimage", "torch", "triton",
+    "lightning_fabric", "numba", "onnx", "skimage", "torch", "torchvision", "triton",
 }  # fmt: skip
 """Everything from outside the standard library that the package imports; grows with pyproject.toml only."""
 ELSEWHERE = {"bench/mediapipe_script.py": {"mediapipe"}}
