@@ -67,6 +67,7 @@ FRAMES: Mapping[str, Column] = {
 }
 SCENE_COLUMNS: Mapping[str, Column] = {
     "scene": Column("str", (), "", "sort of scene, as in palmar.synth.scenes"),
+    "action": Column("str", (), "", "class of the main action; empty where nothing is acted"),
     "views": Column("str", (None,), "", "names of its cameras"),
     "times": Column("float32", (None,), "second", "of the frames, the same for all cameras"),
     "sides": Column("float32", (None,), "1", "of every hand: 1 right, 0 left: the person's own"),
@@ -211,6 +212,7 @@ class Recipe:
             "views": [view.name for view in scene.views],
             "times": times,
             "sides": [hand.side for hand in moment.hands],
+            "action": scene.action,
             "people": len({hand.person for hand in moment.hands}),
             "things": [thing.name for thing in moment.things],
             "verbs": [segment.verb for segment in scene.segments],

@@ -154,6 +154,8 @@ class Scene:
     segments: tuple[Segment, ...] = ()
     background: Callable[[View, float], Float32[np.ndarray, "h w 3"]] | None = None
     """What is seen behind all pieces, linear light; black where not given."""
+    action: str = ""
+    """Class of the main action, for recognisers; empty where nothing is acted."""
 
 
 @dataclass(frozen=True, eq=False)

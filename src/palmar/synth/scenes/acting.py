@@ -77,7 +77,7 @@ def play(seed: int, index: int) -> Play:
         _before(rng, target),
         _beside(rng, target),
     )
-    scene = Scene("acting", at, stage.light, views, script.seconds, script.segments, stage.background)
+    scene = Scene("acting", at, stage.light, views, script.seconds, script.segments, stage.background, script.name)
     return Play(person, script, pose, scene)
 
 
