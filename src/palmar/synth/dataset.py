@@ -1,8 +1,9 @@
 """What a sample of a data set holds: crops and frames for the two networks, and scenes as any sensors see them.
 
 A `Recipe` names the data: whoever has it and a sample's number makes the same sample again. Crops and frames are those
-of `palmar.synth.sample`. A sample of scenes is one scene of `palmar.synth.scenes.SCENES`, from all its views, at one
-time or at many, with an array for every sensor of `palmar.synth.sense.SENSORS` that was asked for, and the truth.
+of `palmar.synth.sample`, sequences those of `palmar.synth.sequences`. A sample of scenes is one scene of
+`palmar.synth.scenes.SCENES`, from all its views, at one time or at many, with an array for every sensor of
+`palmar.synth.sense.SENSORS` that was asked for, and the truth.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -22,11 +23,13 @@ from palmar.geometry.rotations import rotvec_from_rotmat
 from palmar.hand import HandModel
 from palmar.synth.sample import crop_sample, frame_sample
 from palmar.synth.scenes import SCENES
+from palmar.synth.scenes.acting import CLASSES, PLAYS
 from palmar.synth.sense import EVENT_PIXELS, SENSORS, STEP, Reading, Sense, emg, events, masks, rgb
 from palmar.synth.sensor import Sensor
+from palmar.synth.sequences import sequence
 from palmar.synth.world import HandTruth, Scene, Segment, Shot, ThingTruth, View, shoot
 
-Kind = Literal["crops", "frames", "scenes"]
+Kind = Literal["crops", "frames", "scenes", "sequences"]
 DEFAULT_SENSORS = ("rgb", "depth", "masks")
 STREAM = 71
 """Of the generators that sensors draw from: (seed, index, STREAM, view, frame, sensor)."""
@@ -79,6 +82,20 @@ SCENE_COLUMNS: Mapping[str, Column] = {
 """Of the index; everything else that is known stands in the sample's labels, see `truth`."""
 
 
+SEQUENCES: Mapping[str, Layer] = {
+    "times": Layer("float32", "second", "[t] from the beginning"),
+    "joints": Layer("float32", "metre", "[t, 2, 21, 3] left hand first; the wearer's camera; OpenPose order"),
+    "objects": Layer("int32", "1", "[t] row of the label `things` in hand or acted on, -1 for none"),
+    "points": Layer("float32", "metre", "[t, 21, 3] of its box: centre, corners, middles of edges, as in H2O"),
+}
+SEQUENCE_COLUMNS: Mapping[str, Column] = {
+    "scene": SCENE_COLUMNS["scene"],
+    "action": SCENE_COLUMNS["action"],
+    "things": SCENE_COLUMNS["things"],
+    "frames": Column("int64", (), "1", "of the sequence"),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a data set is made of, besides its range of samples."""
@@ -93,13 +110,22 @@ class Recipe:
     fps: float = 30.0
     width: int | None = None
     """Pixels of a picture; None: what each camera has. Its height follows."""
+    cameras: int | None = None
+    """Only the first so many cameras of each scene; None: all of them."""
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, ("crops", "frames", "scenes"))
+        one_of("kind", self.kind, get_args(Kind))
+        if self.kind == "sequences":
+            if not self.scenes:
+                raise PalmarError("sequences need one sort of scene at least.")
+            for name in self.scenes:
+                one_of("scene of sequences", name, PLAYS)
         if self.kind == "scenes" and not (self.scenes and self.sensors):
             raise PalmarError("scenes need one sort of scene and one sensor at least.")
         for name in self.scenes:
             one_of("scene", name, SCENES)
+        if self.cameras is not None and self.cameras < 1:
+            raise PalmarError(f"--cameras must be 1 or more, got {self.cameras}.")
         for name in self.sensors:
             one_of("sensor", name, SENSORS)
         for what, names in (("scene", self.scenes), ("sensor", self.sensors)):
@@ -115,6 +141,8 @@ class Recipe:
     @property
     def layers(self) -> Mapping[str, Layer]:
         """Of the arrays."""
+        if self.kind == "sequences":
+            return SEQUENCES
         if self.kind != "scenes":
             return {"rgb": RGB}
         return {name: layer for sensor in self.sensors for name, layer in layers_of(SENSORS[sensor]).items()}
@@ -122,28 +150,39 @@ class Recipe:
     @property
     def name(self) -> str:
         """Says all of it but the seed."""
-        if self.kind != "scenes":
+        if self.kind in ("crops", "frames"):
             return self.kind
         length = "" if self.seconds is None else f",{self.seconds:g}s"
+        if self.kind == "sequences":
+            return f"sequences({'+'.join(self.scenes)}{length},{self.fps:g}fps)"
         size = "" if self.width is None else f",{self.width}px"
+        size += "" if self.cameras is None else f",{self.cameras}cameras"
         return f"scenes({'+'.join(self.scenes)}:{'+'.join(self.sensors)}{length},{self.fps:g}fps{size})"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of what is a scene's own."""
-        if self.kind != "scenes":
+        if self.kind in ("crops", "frames"):
             return {}
+        moving = {"scenes": list(self.scenes), "seconds": self.seconds, "fps": self.fps, "actions": list(self.actions)}
+        if self.kind == "sequences":
+            return moving
         return {
-            "scenes": list(self.scenes),
+            **moving,
             "sensors": list(self.sensors),
-            "seconds": self.seconds,
-            "fps": self.fps,
             "width": self.width,
+            "cameras": self.cameras,
         }
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Classes of the actions that its scenes show, in their order."""
+        named = [name for scene in self.scenes if scene in CLASSES for name in CLASSES[scene]()]
+        return tuple(dict.fromkeys(named))
 
     @property
     def columns(self) -> Mapping[str, Column]:
         """Of the index."""
-        return {"crops": CROPS, "frames": FRAMES, "scenes": SCENE_COLUMNS}[self.kind]
+        return {"crops": CROPS, "frames": FRAMES, "scenes": SCENE_COLUMNS, "sequences": SEQUENCE_COLUMNS}[self.kind]
 
     def sample(self, index: int) -> Sample:
         """A pure function of the recipe and the number."""
@@ -158,6 +197,8 @@ class Recipe:
 
     def _make(self, index: int, put: Callable[[str, np.ndarray], None]) -> dict[str, Any]:
         """Hand over every array by its name, and give the labels."""
+        if self.kind == "sequences":
+            return self._sequence(index, put)
         if self.kind != "scenes":
             found = crop_sample(self.seed, index) if self.kind == "crops" else frame_sample(self.seed, index)
             put("rgb", found.image)
@@ -177,6 +218,24 @@ class Recipe:
                     put(prefix + _array(sensor, name), array)
         return {**self._about(scene, times), "index": index, "frames": frames}
 
+    def _sequence(self, index: int, put: Callable[[str, np.ndarray], None]) -> dict[str, Any]:
+        name = self.scenes[index % len(self.scenes)]
+        found = sequence(name, self.seed, index, self.fps, self.seconds)
+        for layer in SEQUENCES:
+            put(layer, getattr(found, layer))
+        return {
+            "scene": name,
+            "seed": self.seed,
+            "index": index,
+            "fps": self.fps,
+            "frames": len(found.times),
+            "action": found.action,
+            "things": list(found.things),
+            "camera": found.camera.to_dict(),
+            "text": found.script.text,
+            "segments": [_segment(segment) for segment in found.script.segments],
+        }
+
     def _recordings(self, scene: Scene, index: int, seconds: float) -> Iterator[tuple[str, str, Reading]]:
         """(prefix, sensor, arrays) of what goes on from the scene's beginning for so long: events of every camera, and
         the muscles of every hand, whose arm and band stay the same."""
@@ -184,12 +243,17 @@ class Recipe:
         for number, view in enumerate(self._views(scene)):
             if "events" in self.sensors:
                 rng = np.random.default_rng((*draws, number, zlib.crc32(b"events")))
-                yield f"v{number}." if len(scene.views) > 1 else "", "events", event_clip(scene, view, seconds, rng)
+                yield (
+                    f"v{number}." if len(self._views(scene)) > 1 else "",
+                    "events",
+                    event_clip(scene, view, seconds, rng),
+                )
         if "emg" in self.sensors:
             yield "", "emg", emg_clip(scene, seconds, np.random.default_rng((*draws, zlib.crc32(b"emg"))))
 
     def _views(self, scene: Scene) -> list[View]:
-        return [view if self.width is None else narrowed(view, self.width) for view in scene.views]
+        views = scene.views[: self.cameras]
+        return [view if self.width is None else narrowed(view, self.width) for view in views]
 
     def shots(self, scene: Scene, index: int, times: Sequence[float]) -> Iterator[tuple[Shot, Look]]:
         """Every view at every time, time by time, and the sensors that look at it."""
@@ -209,7 +273,7 @@ class Recipe:
             "seed": self.seed,
             "seconds": scene.seconds,
             "fps": self.fps if scene.seconds > 0 else None,
-            "views": [view.name for view in scene.views],
+            "views": [view.name for view in self._views(scene)],
             "times": times,
             "sides": [hand.side for hand in moment.hands],
             "action": scene.action,
@@ -358,12 +422,13 @@ def hand_truth(shot: Shot, hand: HandTruth) -> dict[str, Any]:
 
 
 def thing_truth(shot: Shot, thing: ThingTruth) -> dict[str, Any]:
-    """One object: its pose in the camera frame, its size in its own, metres."""
+    """One object: its pose in the camera frame, its size and the middle of its extent in its own, metres."""
     return {
         "name": thing.name,
         "instance": thing.instance,
         "camera_from_thing": (_inverse(shot) @ thing.world_from_thing).astype(np.float32),
         "size": thing.size.astype(np.float32),
+        "middle": thing.middle.astype(np.float32),
         "articulation": thing.articulation.astype(np.float32),
     }
 

@@ -16,7 +16,7 @@ from palmar.data.shards import Packed
 from palmar.errors import PalmarError
 from palmar.synth.dataset import Kind, Recipe
 
-CHUNK: dict[Kind, int] = {"crops": 64, "frames": 64, "scenes": 1}
+CHUNK: dict[Kind, int] = {"crops": 64, "frames": 64, "scenes": 1, "sequences": 4}
 """Samples that a process makes at a time."""
 
 

@@ -89,6 +89,8 @@ class ThingTruth:
     """Extent of its rest mesh along its own axes, metres."""
     articulation: Float[np.ndarray, " a"] = field(default_factory=lambda: np.zeros(0))
     """Radians or metres of its joints, none for a rigid one."""
+    middle: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
+    """Of that extent, in its own frame, metres."""
 
 
 @dataclass(frozen=True, eq=False)

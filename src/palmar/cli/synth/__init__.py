@@ -35,9 +35,10 @@ class Synth:
 
     out: Annotated[Positional[str], arg(metavar="OUT")]
     """Folder to write; - for one tar on stdout."""
-    kind: Literal["crops", "frames", "scenes"] = "crops"
+    kind: Literal["crops", "frames", "scenes", "sequences"] = "crops"
     """crops: 128 pixels around a hand, for the landmarker. frames: none, one or more hands, for the detector. scenes:
-    whole scenes, still or moving, as the sensors see them."""
+    whole scenes, still or moving, as the sensors see them. sequences: hands and things that are used, as joints and
+    boxes without pictures, for recognisers of actions."""
     count: int = 1000
     """How many samples."""
     seed: int = 1
@@ -45,15 +46,17 @@ class Synth:
     first: int = 0
     """Number of the first sample: samples are the same however a range is cut up."""
     scene: Annotated[str | None, arg(metavar="NAME[,NAME]")] = None
-    """Scenes: which sorts, in turns. By default all that there are; a wrong name lists them."""
+    """Scenes and sequences: which sorts, in turns. By default all that there are; a wrong name lists them."""
     sensors: Annotated[str | None, arg(metavar="NAME[,NAME]")] = None
     """Scenes: what is recorded, each as an array. By default rgb,depth,masks."""
     seconds: float | None = None
-    """Scenes: how much of a moving one, from its beginning; 0 for its first moment. By default all of it."""
+    """Scenes and sequences: how much of a moving one, from its beginning, 0 for its first moment. By default all."""
     fps: float | None = None
-    """Scenes: frames per second of moving ones. By default 30."""
+    """Scenes and sequences: frames per second of moving ones. By default 30."""
     width: int | None = None
     """Scenes: pixels of a picture; its height follows. By default what each camera has."""
+    cameras: int | None = None
+    """Scenes: only the first so many cameras of each; the first of acted ones is the wearer's. By default all."""
     shard_mb: int = 256
     """MiB of a shard at most."""
     workers: int | None = None
@@ -62,7 +65,7 @@ class Synth:
     """Replace an earlier folder of samples at OUT."""
 
     def run(self) -> int:
-        at_least(1, count=self.count, workers=self.workers, shard_mb=self.shard_mb)
+        at_least(1, count=self.count, workers=self.workers, shard_mb=self.shard_mb, cameras=self.cameras)
         at_least(0, seed=self.seed, first=self.first)
         self._check_scene_options()
         need("numba", extra="torch")
@@ -120,28 +123,32 @@ class Synth:
         return self.workers or usable_cores()
 
     def _check_scene_options(self) -> None:
-        if self.kind != "scenes":
-            given = [
-                name for name in ("scene", "sensors", "seconds", "fps", "width") if getattr(self, name) is not None
-            ]
-            if given:
-                raise PalmarError(f"--{given[0]} is for --kind scenes; {self.kind} have none.")
+        if self.kind == "scenes":
+            return
+        none = ("sensors", "width", "cameras")
+        none = none if self.kind == "sequences" else ("scene", "seconds", "fps", *none)
+        given = [name for name in none if getattr(self, name) is not None]
+        if given:
+            raise PalmarError(f"--{given[0]} is for --kind scenes; {self.kind} have none.")
 
     def recipe(self) -> Recipe:
         """What the samples are made of. Raises PalmarError for names that are none."""
         from palmar.synth.dataset import DEFAULT_SENSORS, Recipe
         from palmar.synth.scenes import SCENES
+        from palmar.synth.scenes.acting import PLAYS
 
-        if self.kind != "scenes":
+        if self.kind in ("crops", "frames"):
             return Recipe(self.kind, self.seed)
+        every = PLAYS if self.kind == "sequences" else SCENES
         return Recipe(
             self.kind,
             self.seed,
-            tuple(SCENES) if self.scene is None else names(self.scene),
+            tuple(every) if self.scene is None else names(self.scene),
             DEFAULT_SENSORS if self.sensors is None else names(self.sensors),
             self.seconds,
             30.0 if self.fps is None else self.fps,
             self.width,
+            self.cameras,
         )
 
     def name(self, recipe: Recipe) -> str:

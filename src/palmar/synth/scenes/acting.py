@@ -6,6 +6,7 @@ The class of a scene's main action is its index modulo the number of classes, so
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,9 +35,9 @@ RINGS, AROUND = 14, 10
 """Of a stream's tube."""
 
 
-def class_of(index: int) -> str:
-    """The class of the main action of the scene with this index: `action_names()` in turn."""
-    names = action_names()
+def class_of(index: int, names: Sequence[str] | None = None) -> str:
+    """The class of the main action of the scene with this index: of `names` in turn, `action_names()` by default."""
+    names = action_names() if names is None else names
     return names[index % len(names)]
 
 
@@ -55,11 +56,12 @@ def build(seed: int, index: int) -> Scene:
     return play(seed, index).scene
 
 
-def play(seed: int, index: int) -> Play:
-    """A person, what they do, and the scene of it, drawn from (seed, index)."""
+def play(seed: int, index: int, names: Sequence[str] | None = None) -> Play:
+    """A person, what they do, and the scene of it, drawn from (seed, index). names: classes of actions to take in
+    turns, all that there are by default."""
     rng = np.random.default_rng((seed, index, STREAM))
     person = Person.sample(rng)
-    script = compose(rng, class_of(index), shaped=person.hands[1].shaped)
+    script = compose(rng, class_of(index, names), shaped=person.hands[1].shaped)
     stage = Stage.sample(rng)
     pose = _seated(rng, person)
     pose = _in_reach(person, script, pose)
@@ -79,6 +81,12 @@ def play(seed: int, index: int) -> Play:
     )
     scene = Scene("acting", at, stage.light, views, script.seconds, script.segments, stage.background, script.name)
     return Play(person, script, pose, scene)
+
+
+PLAYS: Mapping[str, Callable[[int, int], Play]] = {"acting": play}
+"""Scenes of acting by their name in `palmar.synth.scenes.SCENES`."""
+CLASSES: Mapping[str, Callable[[], Sequence[str]]] = {"acting": action_names}
+"""The classes that each of them takes in turns."""
 
 
 def _seated(rng: np.random.Generator, person: Person) -> BodyPose:
@@ -127,7 +135,10 @@ def _moment(person: Person, script: Script, pose: BodyPose, top: Piece, streams:
         world = state.world_from_thing[row]
         mesh = moved(item.prop.mesh(state.articulation[row]), world[:3, :3], world[:3, 3])
         pieces.append(Piece(mesh, Kind.THING, THING + row))
-        things.append(ThingTruth(item.noun, THING + row, world, item.prop.thing.size, state.articulation[row]))
+        thing = item.prop.thing
+        things.append(
+            ThingTruth(item.noun, THING + row, world, thing.size, state.articulation[row], thing.bounds.mean(0))
+        )
     pieces += [Piece(stream.at(script, time), Kind.THING, LIQUID + k) for k, stream in enumerate(streams)]
     for k, stream in enumerate(streams):
         things.append(ThingTruth("liquid", LIQUID + k, np.eye(4), stream.size(script, time)))
@@ -268,4 +279,4 @@ def _beside(rng: np.random.Generator, target: np.ndarray) -> View:
     return View(camera, still(pose) if steady else Shake.sample(rng, 0.004, 0.003).on(still(pose)), "third-person")
 
 
-__all__ = ["Play", "build", "class_of", "play", "touching"]
+__all__ = ["CLASSES", "PLAYS", "Play", "build", "class_of", "play", "touching"]

@@ -353,7 +353,8 @@ def _scene(
         piece = Piece(moved(drawn, there[:3, :3], there[:3, 3]), Kind.THING, THING_INSTANCE)
         holding = holds(time)
         hands = tuple(replace(hand, holds=THING_INSTANCE if hand.side in holding else 0) for hand in now.hands)
-        truth = ThingTruth(held.thing.name, THING_INSTANCE, there, held.thing.size, held.articulation)
+        middle = held.thing.bounds.mean(0)
+        truth = ThingTruth(held.thing.name, THING_INSTANCE, there, held.thing.size, held.articulation, middle)
         return Moment(time, (*now.pieces, piece, *room), hands, (truth,))
 
     views = (
