@@ -16,10 +16,10 @@ INDEX = 12
 """Of a clip in which something is poured."""
 
 
-def made(folder, recipe: Recipe, name: str):
+def made(folder, recipe: Recipe, name: str, index: int = INDEX):
     card = {"name": name, "kind": recipe.kind, "seed": recipe.seed, **recipe.to_dict()}
     with ShardWriter(folder, card, recipe.layers, recipe.columns) as writer:
-        writer.add(pack(recipe.sample(INDEX), recipe.layers, recipe.columns))
+        writer.add(pack(recipe.sample(index), recipe.layers, recipe.columns))
     return folder
 
 
@@ -52,6 +52,16 @@ def test_pictures_and_sequences_of_one_scene_say_the_same(sequences, scenes):
     for t in np.flatnonzero(known):
         if whole[t] == named[t]:  # what is held longest may differ: the pictures end earlier
             np.testing.assert_allclose(a.points[t], b.points[t], atol=2e-5)
+
+
+def test_what_the_picture_does_not_show_is_absent(tmp_path):
+    made(tmp_path / "moved", Recipe("sequences", 1, ("acting",), (), fps=2.0), "motion", 10)
+    clip = read_ego(tmp_path / "moved").clips[0]
+    present = np.isfinite(clip.joints).all((2, 3))
+    inside = clip.camera.inside(clip.keypoints).sum(2)
+    assert (inside[present] >= 7).all()
+    assert not present.all()  # hands come in from outside
+    assert ((clip.objects == 0) == np.isnan(clip.object_boxes).any(1)).all()
 
 
 def test_names_and_lengths(sequences):

@@ -4,7 +4,8 @@
     split.clips[0].keypoints                         # [T, 2, 21, 2] pixels
 
 A folder of sequences gives clips, one of scenes frames with their pictures, and clips of the same frames. A scene's
-first camera is the wearer's, where it was made with acted scenes. In a vocabulary that is given, an action or an object
+first camera is the wearer's, where it was made with acted scenes. What the picture does not show is absent: a hand with
+fewer than `SEEN_JOINTS` in it, an object with less than `SEEN_SHARE` of its box in it. In a vocabulary that is given, an action or an object
 that it does not name has index 0.
 """
 
@@ -25,6 +26,8 @@ from palmar.types.firstperson import EgoClip, EgoFrame, Split, Vocabulary, box_p
 from palmar.types.hands import LEFT
 
 PICTURES = ("rgb", "clean")
+SEEN_JOINTS = 7
+SEEN_SHARE = 0.25
 
 
 def read_ego(folder: str | Path, vocabulary: Vocabulary | None = None, *, rows: slice = slice(None)) -> Split:
@@ -87,12 +90,14 @@ def _sequence(stored: Stored, vocabulary: Vocabulary) -> EgoClip:
     things = [_named(vocabulary.objects, name) for name in labels["things"]]
     objects, points = stored["objects"], stored["points"]
     known = np.array([*things, 0])[objects]  # -1, nothing, is the last
+    camera = Camera.from_dict(labels["camera"])
+    points = _things_seen(camera, points)
     return EgoClip(
         stored.key,
-        Camera.from_dict(labels["camera"]),
+        camera,
         stored["times"].astype(np.float64),
-        stored["joints"],
-        known,
+        _hands_seen(camera, stored["joints"]),
+        np.where(np.isfinite(points).all((1, 2)), known, 0),
         points,
         _named(vocabulary.actions, labels["action"]),
     )
@@ -172,6 +177,9 @@ class _Scenes:
             points = (box @ camera_from_object[:3, :3].T + camera_from_object[:3, 3]).astype(np.float32)
             known = _named(self.vocabulary.objects, thing["name"])
         camera = Camera.from_dict({**moment["camera"], "world_from_camera": None})
+        joints, points = _hands_seen(camera, joints), _things_seen(camera, points)
+        if np.isnan(points).any():
+            known, camera_from_object = 0, None
         return EgoFrame(
             f"{stored.key}/{moment['prefix'].partition('.')[0]}",
             camera,
@@ -185,6 +193,22 @@ class _Scenes:
             place,
             _named(self.vocabulary.actions, labels["action"]),
         )
+
+
+def _hands_seen(camera: Camera, joints: np.ndarray) -> np.ndarray:
+    """The same, NaN where the picture has too few of a hand's joints [..., 21, 3]."""
+    inside = camera.inside(camera.project(joints.astype(np.float64)))
+    return np.where(inside.sum(-1)[..., None, None] >= SEEN_JOINTS, joints, np.nan).astype(np.float32)
+
+
+def _things_seen(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """The same, NaN where the picture has too little of the box around the points [..., 21, 3]."""
+    pixels = camera.project(points.astype(np.float64))
+    low, high = pixels.min(-2), pixels.max(-2)
+    last = np.array([camera.width, camera.height]) - 0.5
+    part = (np.clip(high, -0.5, last) - np.clip(low, -0.5, last)).prod(-1)
+    seen = part >= SEEN_SHARE * (high - low).prod(-1)  # false where NaN
+    return np.where(seen[..., None, None], points, np.nan).astype(np.float32)
 
 
 def _main(moments: list[dict[str, Any]]) -> int:
