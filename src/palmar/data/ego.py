@@ -5,8 +5,8 @@
 
 A folder of sequences gives clips, one of scenes frames with their pictures, and clips of the same frames. A scene's
 first camera is the wearer's, where it was made with acted scenes. What the picture does not show is absent: a hand with
-fewer than `SEEN_JOINTS` in it, an object with less than `SEEN_SHARE` of its box in it. In a vocabulary that is given, an action or an object
-that it does not name has index 0.
+fewer than `SEEN_JOINTS` in it, an object with less than `SEEN_SHARE` of its box in it. In a vocabulary that is given,
+an action or an object that it does not name has index 0.
 """
 
 from __future__ import annotations
