@@ -16,7 +16,7 @@ from palmar.synth.skin import sample_skin
 from palmar.synth.wear import outfit as wear
 from palmar.synth.wear.band import band, round_profile, section, strap_profile
 from palmar.synth.wear.fine import drawing, ink, scatter
-from palmar.synth.wear.glove import SORTS, THICKNESS, draw_glove
+from palmar.synth.wear.glove import SORTS, THICKNESS, Painted, draw_glove
 from palmar.synth.wear.shell import cut, smoother
 
 
@@ -155,6 +155,18 @@ def test_scattered_points_follow_the_density():
     assert (density[face] == 1).all()
     np.testing.assert_allclose(bary.sum(1), 1.0)
     assert (bary >= 0).all()
+
+
+def test_every_hand_has_a_cuff():
+    """Also hands of unusual shape, whose stub begins elsewhere."""
+    model = HandModel.default()
+    for seed in range(60):
+        rng = np.random.default_rng((seed, 3))
+        rest = model.shaped(rng.normal(0, 1.5, 10).clip(-3, 3)).vertices()
+        plain = Painted(np.full((len(rest), 3), 0.5, np.float32), *np.full((2, len(rest)), 0.5, np.float32))
+        glove = draw_glove(rng, rest, plain, SORTS[seed % len(SORTS)])
+        assert glove.cuff is not None
+        assert np.isfinite(glove.cuff.from_surface @ rest).all()
 
 
 def test_outfits_are_the_same_on_every_run_and_never_mix_gloves_with_rings(hand):

@@ -103,8 +103,10 @@ def _cuff(rng, rest, sort: Sort, end: float, thick: float, colour: np.ndarray) -
     model = HandModel.default()
     stub = model.faces[(model.behind[model.faces] > 0).any(1)]
     reach = rest[model.behind == 1.0][:, 0].mean()
-    at = float(np.clip(0.004 + end * reach, 0.006, 0.92 * reach))
     thin = sort in ("nitrile", "surgical")
+    edge = np.unique(stub[model.behind[stub] == 0])
+    first = float(rest[edge, 0].max()) + (0.002 if thin else 0.0125)  # the stub goes all around from there on
+    at = float(np.clip(0.004 + end * reach, first, max(0.92 * reach, first)))
     if thin:
         profile = [(0.0012, -0.0004), (0.0012, thick + 0.0006), (-0.0012, thick + 0.0006), (-0.0012, thick * 0.8)]
     else:
