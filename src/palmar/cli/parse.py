@@ -15,6 +15,7 @@ from palmar.cli.bench import Bench
 from palmar.cli.demo import Demo
 from palmar.cli.export import Export
 from palmar.cli.licenses import Licenses
+from palmar.cli.methods import Methods, Run, job_of
 from palmar.cli.synth import Synth
 from palmar.cli.synth.gallery import Gallery
 from palmar.cli.track import Track
@@ -34,6 +35,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
     "train": Train,
+    "methods": Methods,
     "export": Export,
     "bench": Bench,
     "licenses": Licenses,
@@ -50,8 +52,13 @@ def parse(words: Sequence[str]) -> Command:
     """
     heard = io.StringIO()
     below = BELOW.get(tuple(words[:2]))  # type: ignore[call-overload]
+    job = job_of(words)
     try:
         with redirect_stderr(heard):
+            if job is not None:
+                options, prog, left = job
+                found = tyro.cli(options, prog=prog, args=list(left), config=(tyro.conf.FlagCreatePairsOff,))
+                return Run(found.job, found.json)
             if below is not None:
                 prog = " ".join(["palmar", *words[:2]])
                 return tyro.cli(below, prog=prog, args=words[2:], config=(tyro.conf.FlagCreatePairsOff,))
@@ -68,7 +75,8 @@ def parse(words: Sequence[str]) -> Command:
     except SystemExit as stop:
         if not stop.code:
             raise
-        named = [*words[:2]] if below is not None else [word for word in words[:1] if word in COMMANDS]
+        two = below is not None or job is not None
+        named = [*words[:2]] if two else [word for word in words[:1] if word in COMMANDS]
         said = complaint(heard.getvalue()).rstrip(".") or "this command line cannot be read"
         raise PalmarError(f"{said}. See {' '.join(['palmar', *named])} --help.") from None
 
@@ -78,7 +86,7 @@ def complaint(box: str) -> str:
     found = []
     for row in box.splitlines():
         text = re.sub(r"^[\s│|]+|[\s│|]+$", "", row)
-        if re.match(r"[╭╰]", text):
+        if re.match(r"[╭╰]|\+-", text):  # the second on terminals without UTF-8
             continue
         if re.fullmatch(r"[─-]{3,}", text):
             break

@@ -24,6 +24,9 @@ DATA = "data.json"
 class Train:
     """Train a network on the synthetic world, and go on where the run stands.
 
+    These are the tracker's; those of published methods have options of their own: palmar methods names them, and
+    palmar train NETWORK --help says what each takes.
+
     The run is a folder: log.jsonl, recipe.json, data.json and the last checkpoint. Killed, it goes on from there and
     ends with the same weights. `palmar export` makes the files that the tracker reads.
     """
