@@ -83,12 +83,16 @@ def parse(words: Sequence[str]) -> Command:
 
 def complaint(box: str) -> str:
     """What tyro printed, as a sentence: of the frame it draws around its words only the words up to the first rule."""
-    found = []
+    found: list[str] = []
+    titled = False
     for row in box.splitlines():
         text = re.sub(r"^[\s│|]+|[\s│|]+$", "", row)
-        if re.match(r"[╭╰]|\+-", text):  # the second on terminals without UTF-8
-            continue
-        if re.fullmatch(r"[─-]{3,}", text):
+        if re.match(r"[╭╰]", text):
+            titled = True
+        elif not re.fullmatch(r"[─-]{3,}", text):
+            found.append(text)
+        elif titled:
             break
-        found.append(text)
+        else:  # on terminals without UTF-8 there is no frame, and a rule below the title
+            found, titled = [], True
     return " ".join(" ".join(found).split())
