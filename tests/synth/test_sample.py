@@ -10,7 +10,7 @@ from palmar.hand import HandModel
 from palmar.render import Light, render
 from palmar.synth.anatomy import bend_wrist, stub_ring, surface_masks
 from palmar.synth.sample import crop_sample, frame_sample
-from palmar.synth.scene import ARM, CLOTH, THING, place_hand, sample_thing
+from palmar.synth.scene import ARM, CLOTH, THING, Dressed, place_hand, sample_thing
 
 
 def equal(a, b) -> bool:
@@ -146,3 +146,16 @@ def test_arms_and_things_are_labelled():
         parts |= set(np.unique(hand.mesh.part))
         parts |= set(np.unique(sample_thing(rng, hand).part))
     assert {0, 3, 15, ARM, CLOTH, THING} <= parts
+
+
+def test_arm_and_hand_are_shaded_as_one_surface():
+    """Nothing in the normals says where the hand's mesh ends and the arm's begins."""
+    model = HandModel.default()
+    worn = Dressed.sample(np.random.default_rng(3)).posed(np.zeros((5, 3, 3)), np.eye(3))
+    ring = stub_ring(model)
+    assert worn.hand.normals is not None
+    assert worn.arm.normals is not None
+    np.testing.assert_array_equal(worn.hand.vertices[ring], worn.arm.vertices[: len(ring)])
+    np.testing.assert_array_equal(worn.hand.normals[ring], worn.arm.normals[: len(ring)])
+    along = worn.hand.normals[ring][:, 0]
+    assert np.abs(along).max() < 0.35  # the cap would turn them backwards, to 0.77

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Int32
 
 from palmar.hand import HandModel
 from palmar.hand.joints import POSE_OF_FINGER
+from palmar.render import vertex_normals
 
 RING = 20
 """Vertices around the wrist loop of the hand asset, and so around every tube that continues it."""
@@ -133,3 +134,26 @@ def sleeve(
     radial = ring - centre
     size = np.linalg.norm(radial, axis=1, keepdims=True)
     return (centre + radial * (grow + gap[..., None] / size) + axis * along[:, None, None]).reshape(-1, 3)
+
+
+def without_cap(model: HandModel) -> Int32[np.ndarray, "f 3"]:
+    """The model's faces but those that close the stub, which no one sees where an arm goes on."""
+    return model.faces[~(model.behind[model.faces] == 1.0).all(1)]
+
+
+def joined_normals(
+    model: HandModel,
+    vertices: Float[np.ndarray, "v 3"],
+    tube: Float[np.ndarray, "n 3"],
+    faces: Int32[np.ndarray, "f 3"],
+) -> tuple[Float32[np.ndarray, "v 3"], Float32[np.ndarray, "n 3"]]:
+    """Normals of a hand and of the arm behind it, as if they were one surface: without a step in shading between them.
+
+    tube: rings of the arm, of which the first is `stub_ring`; faces: its own. Inside the cap they mean nothing.
+    """
+    ring, v = stub_ring(model), len(vertices)
+    row = np.concatenate([ring, v + np.arange(len(tube) - RING)]).astype(np.int32)
+    normals = vertex_normals(
+        np.concatenate([vertices, tube[RING:]]).astype(np.float32), np.concatenate([without_cap(model), row[faces]])
+    )
+    return normals[:v], normals[row]

@@ -7,6 +7,7 @@ hand.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float, Float32
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel, ShapedHand
 from palmar.render import Mesh
-from palmar.synth.anatomy import bend_wrist, forearm, sleeve, stub_ring, surface_masks, tube_faces
+from palmar.synth.anatomy import bend_wrist, forearm, joined_normals, sleeve, stub_ring, surface_masks, tube_faces
 from palmar.synth.collision import Body
 from palmar.synth.pose import sample_orientation, sample_pose
 from palmar.synth.skin import Painted, Skin, paint, sample_cloth, sample_skin
@@ -104,12 +105,13 @@ class Dressed:
         ring, axis = vertices[ring_rows], rotmat_from_rotvec(bend) @ np.array([1.0, 0.0, 0.0])
         tube = forearm(ring, axis, self.length, self.elbow)
         arm_rows = np.tile(ring_rows, len(tube) // len(ring))
+        tubes = tube_faces(len(tube) // len(ring), len(ring))
         p = self.painted
         parts = [
             (vertices, model.faces, p.albedo, p.roughness, p.specular, model.parts),
             (
                 tube,
-                tube_faces(len(tube) // len(ring), len(ring)),
+                tubes,
                 p.albedo[arm_rows],
                 p.roughness[arm_rows],
                 p.specular[arm_rows],
@@ -123,6 +125,7 @@ class Dressed:
             translation = place - (wrist - frame_from_hand @ wrist)
         place = translation + wrist - frame_from_hand @ wrist  # the wrist turns about its own joint
         camera = lambda points: points @ frame_from_hand.T + place  # noqa: E731
+        normals = [(n @ frame_from_hand.T).astype(np.float32) for n in joined_normals(model, vertices, tube, tubes)]
         meshes = [
             Mesh(
                 camera(v).astype(np.float32),
@@ -131,9 +134,10 @@ class Dressed:
                 r,
                 s,
                 part=part,
+                normals=n,
                 closed=np.full(len(f), f is model.faces),
             )
-            for v, f, a, r, s, part in parts
+            for (v, f, a, r, s, part), n in itertools.zip_longest(parts, normals)
         ]
         world = rotations.copy()
         world[0] = frame_from_hand

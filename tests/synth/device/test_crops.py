@@ -14,6 +14,7 @@ import torch
 from palmar.errors import PalmarError
 from palmar.hand import HandModel, limits
 from palmar.render import MeshBatch, deferred, render
+from palmar.synth.anatomy import RING, joined_normals, stub_ring, tube_faces
 from palmar.synth.collision import Body
 from palmar.synth.device import SMALL, World, crops, crops_of, device_crops
 from palmar.synth.device.crops import SCENE, body_draws, project
@@ -165,8 +166,18 @@ def test_normals_are_those_of_the_renderer(world):
     mesh = scenes(world, 3).mesh
     assert mesh.normals is not None
     mine = vertex_normals_batch(mesh.vertices, mesh.faces)
+    model = HandModel.default()
+    v, n = len(model.parts), 6 * RING
+    seam = np.concatenate([np.flatnonzero(model.behind == 1.0), np.arange(v, v + RING)])
     shown = torch.isfinite(mesh.vertices).all(-1)
+    shown[:, np.concatenate([seam, seam + v + 2 * n])] = False
     torch.testing.assert_close(mesh.normals[shown], mine[shown], atol=1e-3, rtol=0)
+    for row in range(3):  # arm and hand as one surface, as on the host
+        points = mesh.vertices[row].numpy().astype(float)
+        stub, arm = joined_normals(model, points[:v], points[v : v + n], tube_faces(6, RING))
+        ring = stub_ring(model)
+        torch.testing.assert_close(mesh.normals[row, ring], torch.from_numpy(stub[ring]), atol=1e-3, rtol=0)
+        torch.testing.assert_close(mesh.normals[row, v : v + n], torch.from_numpy(arm), atol=1e-3, rtol=0)
     hand = slice(0, 1690)
     outward = mesh.vertices[:, hand] - mesh.vertices[:, hand].mean(1, keepdim=True)
     assert ((outward * mesh.normals[:, hand]).sum(-1) > 0).float().mean() > 0.6

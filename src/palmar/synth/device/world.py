@@ -17,7 +17,7 @@ from torch import Tensor
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
-from palmar.synth.anatomy import RING, surface_masks, tube_faces
+from palmar.synth.anatomy import RING, stub_ring, surface_masks, tube_faces
 from palmar.synth.background import Backgrounds
 from palmar.synth.collision import Body
 from palmar.synth.device.background import Plates
@@ -90,7 +90,7 @@ class Topology:
             faces=torch.from_numpy(every).to(device),
             part=torch.from_numpy(np.concatenate(parts).astype(np.uint8)).to(device),
             closed=torch.from_numpy(closed).to(device),
-            corners=torch.from_numpy(_corners(every, start)).to(device),
+            corners=torch.from_numpy(_corners(*_one_skin(model, every), start)).to(device),
         )
 
     def normals(self, vertices: Float[Tensor, "b v 3"]) -> Float[Tensor, "b v 3"]:
@@ -112,14 +112,28 @@ def _towards_camera(device: torch.device) -> Float[Tensor, " 3"]:
     return torch.tensor([0.0, 0.0, -1.0], device=device)
 
 
-def _corners(faces: np.ndarray, vertices: int) -> np.ndarray:
-    order = np.argsort(faces.reshape(-1), kind="stable")
-    vertex, face = faces.reshape(-1)[order], order // 3
+def _one_skin(model: HandModel, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(faces, which of them shape normals, row that each vertex takes its normal from) with both arms grown on to their
+    hands, as `anatomy.joined_normals` has it."""
+    v, person = len(model.parts), len(model.parts) + TUBE_RINGS * RING + 120
+    home, counts = np.arange(faces.max() + 1), np.ones(len(faces), bool)
+    cap = (model.behind[model.faces] == 1.0).all(1)
+    each = len(model.faces) + 2 * len(tube_faces(TUBE_RINGS, RING))
+    for number in range(2):
+        home[person * number + v : person * number + v + RING] = person * number + stub_ring(model)
+        counts[each * number : each * number + len(cap)] = ~cap
+    return home[faces], counts, home
+
+
+def _corners(faces: np.ndarray, counts: np.ndarray, home: np.ndarray, vertices: int) -> np.ndarray:
+    rows = np.flatnonzero(counts)
+    order = np.argsort(faces[rows].reshape(-1), kind="stable")
+    vertex, face = faces[rows].reshape(-1)[order], rows[order // 3]
     first = np.searchsorted(vertex, np.arange(vertices))
     count = np.diff(np.append(first, len(vertex)))
     table = np.full((vertices, count.max()), len(faces), np.int64)
     table[vertex, np.arange(len(vertex)) - first[vertex]] = face
-    return table
+    return table[home]
 
 
 def _solids() -> Float[np.ndarray, "3 n 3"]:
