@@ -32,7 +32,7 @@ class Export:
     folder: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of the run, as `palmar train` left it. Its averaged weights are taken."""
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="DIR")] = None
-    """Where detector.onnx or landmarker.onnx and its card are written; RUN by default."""
+    """Where detector.onnx, landmarker.onnx or objects.onnx and its card are written; RUN by default."""
     calibrate: int = 1024
     """Synthetic crops, never trained on, by which the landmarker's confidence is set right."""
     figures: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -52,19 +52,25 @@ class Export:
         from palmar.licenses import world
         from palmar.nn.detector import Detector
         from palmar.nn.landmarker import Landmarker
+        from palmar.nn.objects import ObjectConfig, ObjectDetector
         from palmar.train.export import Provenance, export
         from palmar.train.loop import Recipe, load_average
 
         name = written.get("name")
-        if name not in ("detector", "landmarker"):
-            raise PalmarError(f"{self.folder}: a run of {name!r}; the tracker reads detector and landmarker.")
+        if name not in ("detector", "landmarker", "objects"):
+            raise PalmarError(f"{self.folder}: a run of {name!r}; written are detector, landmarker and objects.")
+        if self.int8 and name == "objects":
+            raise PalmarError("--int8 is for the tracker's networks.")
         written.pop("processes", None)
         try:
             recipe = Recipe(**written)
         except TypeError as err:
             raise PalmarError(f"{self.folder / 'recipe.json'}: not a recipe of this version ({err}).") from err
-        net, step = load_average(self.folder, Landmarker() if name == "landmarker" else Detector())
-        assert isinstance(net, Landmarker | Detector)
+        words = {"objects": names(self.folder)} if name == "objects" else {}
+        made = {"detector": Detector, "landmarker": Landmarker}
+        fresh = ObjectDetector(ObjectConfig(len(words["objects"]) - 1)) if words else made[name]()
+        net, step = load_average(self.folder, fresh)
+        assert isinstance(net, Landmarker | Detector | ObjectDetector)
         scale = calibration(net, self.calibrate) if isinstance(net, Landmarker) else 1.0
         provenance = Provenance(
             recipe=recipe,
@@ -73,6 +79,7 @@ class Export:
             notes=self.notes,
             world=f"palmar-synth/{data['palmar']}/{data['seed']}",
             licences=world(adapted_to=[photographs(folder) for folder in data["photographs"]]),
+            words=words,
             began_from=lineage(self.folder),
         )
         path = (self.out or self.folder) / f"{name}{'-int8' if self.int8 else ''}.onnx"
@@ -84,6 +91,16 @@ class Export:
         done = "" if step == recipe.steps else f" (the run stands at {step} of {recipe.steps} steps)"
         note(f"{path}: {card['bytes'] / 1e6:.1f} MB, sha256 {card['sha256'][:12]}{done}")
         return 0
+
+
+def names(folder: Path) -> list[str]:
+    """The objects that a run of the detector of objects tells apart, "none" first."""
+    from palmar.train.recipes import VOCABULARY
+
+    found = _read(folder / VOCABULARY).get("objects")
+    if not isinstance(found, list) or len(found) < 2 or found[0] != "none":
+        raise PalmarError(f"{folder / VOCABULARY}: expected the objects' names, 'none' first.")
+    return [str(name) for name in found]
 
 
 KNOWN_PHOTOGRAPHS: Mapping[str, tuple[str, str]] = {

@@ -31,10 +31,10 @@ class Train:
     ends with the same weights. `palmar export` makes the files that the tracker reads.
     """
 
-    network: Positional[Literal["detector", "landmarker"]]
+    network: Positional[Literal["detector", "landmarker", "objects"]]
     """Which one."""
     folder: Annotated[Path | None, arg(name="run", metavar="DIR")] = None
-    """Folder of the run, runs/detector or runs/landmarker by default."""
+    """Folder of the run, runs/NETWORK by default."""
     steps: int | None = None
     """In place of the recipe's number: it decides the learning rate's course, so it must stay the same in a run."""
     minutes: float | None = None
@@ -44,7 +44,8 @@ class Train:
     photographs: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
     """Adapt to real photographs too: folders with a labels.json, of which only the split `adapt` is read."""
     scenes: Annotated[tuple[Path, ...], arg(metavar="DIR...")] = ()
-    """Show scenes too: folders that `palmar synth --kind scenes --sensors clean` made."""
+    """Show scenes too: folders that `palmar synth --kind scenes --sensors clean` made. The detector of used objects
+    learns from acted ones alone: --scene acting --cameras 1."""
     scene_share: float | None = None
     """Part of each batch that comes from them."""
     workers: int = 0

@@ -14,7 +14,7 @@ import os
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from palmar.errors import PalmarError, need
 from palmar.nn.detector import Detector
 from palmar.nn.landmarker import Landmarker
+from palmar.nn.objects import ObjectDetector
 from palmar.train.loop import Recipe
 from palmar.train.quantize import quantized
 
@@ -64,6 +65,23 @@ class DetectorFile(nn.Module):
         return found.score.sigmoid(), found.box, found.side.sigmoid(), F.normalize(found.direction, dim=-1, eps=1e-6)
 
 
+class ObjectFile(nn.Module):
+    """The detector of used objects with the outputs of objects.onnx."""
+
+    outputs = ("score", "box", "kind")
+
+    def __init__(self, net: ObjectDetector) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: UInt8[Tensor, "b H W 3"]) -> tuple[Tensor, ...]:
+        found = self.net(image)
+        return found.score.sigmoid(), found.box, found.kind.softmax(-1)
+
+
+File = LandmarkerFile | DetectorFile | ObjectFile
+
+
 def sigma_scale(error: Float[np.ndarray, " n"], sigma: Float[np.ndarray, " n"]) -> float:
     """Factor for sigma after which half of the errors lie where a Gaussian says half of them do.
 
@@ -90,12 +108,14 @@ class Provenance:
     world: str = ""
     """Names the samples: generator, its version and seed."""
     notes: str = ""
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names that the outputs' numbers stand for: of the detector of objects, "objects", "none" first."""
     began_from: Sequence[Mapping[str, Any]] = ()
     """Earlier runs whose weights this one went on from, oldest first (`palmar.train.start.lineage_of`)."""
 
 
 def export(
-    net: Landmarker | Detector,
+    net: Landmarker | Detector | ObjectDetector,
     path: Path,
     provenance: Provenance,
     *,
@@ -108,10 +128,14 @@ def export(
     Raises PalmarError where ONNX Runtime's answers, before that, differ from the network's.
     """
     net = net.cpu().eval()
-    if isinstance(net, Detector):
-        file, sizes = DetectorFile(net), [(1, 64, 96), (2, 160, 192)]
-    else:
+    file: File
+    if isinstance(net, Landmarker):
         file, sizes = LandmarkerFile(net, scale), [(count, net.config.size, net.config.size) for count in (1, 3)]
+    else:
+        file, sizes = (
+            (DetectorFile(net) if isinstance(net, Detector) else ObjectFile(net)),
+            [(1, 64, 96), (2, 160, 192)],
+        )
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
     data = to_onnx(file, images[0])
@@ -128,6 +152,7 @@ def export(
         "opset": OPSET,
         "inputs": {"image": "uint8 [b, H, W, 3] RGB"},
         "outputs": list(file.outputs),
+        **{name: list(words) for name, words in provenance.words.items()},
         "network": {"class": type(net).__name__, **asdict(net.config)},
         "parameters": sum(p.numel() for p in net.parameters()),
         "recipe": asdict(provenance.recipe),
@@ -152,14 +177,15 @@ def export(
     return card
 
 
-def to_onnx(file: LandmarkerFile | DetectorFile, image: UInt8[np.ndarray, "b H W 3"]) -> bytes:
+def to_onnx(file: File, image: UInt8[np.ndarray, "b H W 3"]) -> bytes:
     """The network as an ONNX file; batch norms folded into the convolutions, `image` only for tracing."""
     need("onnx", extra="torch")
-    free = {0: "b", 1: "h", 2: "w"} if isinstance(file, DetectorFile) else {0: "b"}
-    axes = {"image": {0: "b", 1: "H", 2: "W"} if isinstance(file, DetectorFile) else {0: "b"}}
+    maps = not isinstance(file, LandmarkerFile)
+    free = {0: "b", 1: "h", 2: "w"} if maps else {0: "b"}
+    axes = {"image": {0: "b", 1: "H", 2: "W"} if maps else {0: "b"}}
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")               # the tracing exporter announces its successor
+        warnings.simplefilter("ignore")  # the tracing exporter announces its successor
         torch.onnx.export(
             file.eval(),
             (torch.as_tensor(image),),
@@ -173,7 +199,7 @@ def to_onnx(file: LandmarkerFile | DetectorFile, image: UInt8[np.ndarray, "b H W
     return buffer.getvalue()
 
 
-def parity(file: LandmarkerFile | DetectorFile, data: bytes, image: UInt8[np.ndarray, "b H W 3"]) -> float:
+def parity(file: File, data: bytes, image: UInt8[np.ndarray, "b H W 3"]) -> float:
     """Largest difference between ONNX Runtime's outputs for `image` and the network's, in the outputs' own units."""
     import onnxruntime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,18 +15,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from palmar.data.ego import read_ego
 from palmar.errors import PalmarError
 from palmar.nn.detector import Detector
 from palmar.nn.landmarker import Landmarker
+from palmar.nn.objects import ObjectConfig, ObjectDetector
 from palmar.synth.background import Backgrounds
 from palmar.synth.device import World, crops_of, world
 from palmar.synth.sample import CropSample, FrameSample, crop_sample, frame_sample
 from palmar.train.detector import DetectorLoss
 from palmar.train.landmarker import LandmarkerLoss
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.objects import ObjectBatches, ObjectLoss
 from palmar.train.photographs import Album, load_photographs, photo_crop, photo_frame
 from palmar.train.scenes import load_scenes
 from palmar.train.start import digest_of, keep_lineage, start_from
+from palmar.types import Vocabulary
 
 MOST_HANDS = 4
 """Rows of a detector batch's boxes."""
@@ -53,6 +58,7 @@ class Data:
 
 LANDMARKER = Recipe("landmarker", seed=1, batch=64, steps=60_000, rate=1e-3, warmup=300)
 DETECTOR = Recipe("detector", seed=1, batch=32, steps=30_000, rate=1e-3, warmup=300)
+OBJECTS = Recipe("objects", seed=1, batch=32, steps=6_000, rate=1e-3, warmup=300)
 
 
 class Batches:
@@ -248,6 +254,42 @@ def run_detector(
     return train(build, DetectorLoss(), batches, recipe, run, **options)
 
 
+def run_objects(
+    run: Path, data: Data, recipe: Recipe = OBJECTS, *, start: Path | None = None, **options: Any
+) -> Outcome:
+    """Train the detector of used objects on acted scenes (`data.scenes`) in the folder `run`, or go on where it stands.
+
+    start: a hand detector's weights, of which the body begins with those, or an earlier run of this network. The names
+    of the objects are kept in the run, in `VOCABULARY`. Options are those of `run_landmarker`.
+    """
+    if not data.scenes:
+        raise PalmarError("the detector of objects learns from acted scenes; name them with --scenes.")
+    if data.photographs or data.samples == "device":
+        raise PalmarError("the detector of objects learns from acted scenes only, made on the host.")
+    nouns = sorted({name for folder in data.scenes for name in read_ego(folder).vocabulary.objects} - {"none"})
+    vocabulary = Vocabulary(("none", *nouns), ())
+    splits = [read_ego(folder, vocabulary) for folder in data.scenes]
+    batches = ObjectBatches(splits, recipe.batch, data.seed, data.strength)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / VOCABULARY).write_text(json.dumps({"objects": vocabulary.objects}, indent=1) + "\n", encoding="utf-8")
+    config = ObjectConfig(len(nouns))
+    if start is None:
+        return train(lambda: ObjectDetector(config), ObjectLoss(), batches, recipe, run, **options)
+    keep_lineage(run, start)
+
+    def build() -> nn.Module:
+        if start.is_dir():
+            return start_from(ObjectDetector(config), start, torch.zeros(0, 32, 32, 3, dtype=torch.uint8))
+        images = [torch.as_tensor(batches(recipe.steps - 1 - n)["image"]) for n in range(CALIBRATION)]
+        hands = start_from(Detector(), start, torch.cat(images))
+        assert isinstance(hands, Detector)
+        return ObjectDetector(config).begin(hands)
+
+    return train(build, ObjectLoss(), batches, replace(recipe, start=digest_of(start)), run, **options)
+
+
+VOCABULARY = "vocabulary.json"
+"""Names that a run of the detector of objects tells apart."""
 CALIBRATION = 4
 """Batches whose pictures give the batch norms of finished weights their statistics."""
 
@@ -275,6 +317,7 @@ def begun(
 RUNS: dict[str, tuple[Callable[..., Outcome], Recipe]] = {
     "landmarker": (run_landmarker, LANDMARKER),
     "detector": (run_detector, DETECTOR),
+    "objects": (run_objects, OBJECTS),
 }
 
 
