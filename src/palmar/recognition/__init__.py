@@ -1,0 +1,1 @@
+"""What hands do: actions in video, gestures, and the objects they use."""
