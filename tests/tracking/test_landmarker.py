@@ -5,10 +5,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from palmar.geometry.crop import Crop
 from palmar.hand.box import hand_box
-from palmar.tracking.landmarker import OUTPUTS, SIZE, Landmarker, Landmarks, confidence
+from palmar.tracking.landmarker import (
+    OUTPUTS,
+    SIZE,
+    Landmarker,
+    Landmarks,
+    agreed,
+    confidence,
+    mirrored,
+    mirrored_crops,
+)
 
 CROPS = [Crop((200.0, 150.0), 160.0, 0.5, SIZE), Crop((420.0, 300.0), 90.0, -2.0, SIZE)]
 
@@ -65,3 +75,36 @@ def test_rows_are_taken_and_joined():
     for name in OUTPUTS:
         np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
     assert len(found[[1]]) == 1
+
+
+def test_the_mirror_image_is_the_same_hand():
+    """What lies where in a mirrored picture, said of the picture itself."""
+    rng = np.random.default_rng(1)
+    image = cv2.GaussianBlur(rng.integers(0, 120, (480, 640, 3), np.uint8), (0, 0), 3.0)
+    for x, y in ((222, 131), (400, 310)):
+        cv2.circle(image, (x, y), 4, (255, 255, 255), -1, cv2.LINE_AA)
+    turned, crops = mirrored_crops(image, CROPS)
+    for crop, other in zip(CROPS, crops, strict=True):
+        gap = crop.extract(image)[:, ::-1].astype(int) - other.extract(turned)
+        assert np.abs(gap).mean() < 0.7  # weights are rounded to 1/32 pixel
+    plain, back = Landmarker(brightest)(image, CROPS), mirrored(Landmarker(brightest)(turned, crops), 640)
+    np.testing.assert_allclose(back.keypoints, plain.keypoints, atol=0.1)
+    np.testing.assert_allclose(back.side, 0.7, rtol=1e-6)
+
+
+def test_two_opinions_agree_on_the_surer_one():
+    rng = np.random.default_rng(2)
+    turns = Rotation.from_rotvec(rng.normal(size=(3 * 16, 3))).as_matrix().reshape(3, 16, 3, 3)
+
+    def opinion(offset: float, sigma: float, turn: float) -> Landmarks:
+        off = Rotation.from_rotvec([turn, 0, 0]).as_matrix()
+        return Landmarks(
+            np.full((3, 21, 2), offset), np.full((3, 21), sigma), np.full(3, 0.5 + offset), np.full(3, 0.9 * offset),
+            turns @ off, np.full((3, 10), offset),
+        )  # fmt: skip
+
+    found = agreed(opinion(0.0, 1.0, -0.1), opinion(0.4, 2.0, 0.1))
+    np.testing.assert_allclose(found.keypoints, 0.08)  # 1 to 4
+    np.testing.assert_allclose(found.rotations, turns, atol=1e-9)
+    np.testing.assert_allclose([found.presence[0], found.side[0], found.shape[0, 0]], [0.7, 0.18, 0.2])
+    assert (found.sigma == 1.0).all()

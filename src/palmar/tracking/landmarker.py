@@ -5,7 +5,7 @@ one call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,6 +65,40 @@ def confidence(sigma: Float[np.ndarray, "n 21"], keypoints: Float[np.ndarray, "n
     box = hand_box(keypoints)
     radius = 0.1 * (box[:, 2:] - box[:, :2]).max(1)
     return -np.expm1(-0.5 * (radius[:, None] / np.maximum(sigma, 1e-9)) ** 2)
+
+
+def mirrored_crops(
+    image: UInt8[np.ndarray, "h w 3"], crops: Sequence[Crop]
+) -> tuple[UInt8[np.ndarray, "h w 3"], list[Crop]]:
+    """The mirror image, and the crops that show the mirror images of what these show."""
+    last = image.shape[1] - 1
+    turned = [replace(crop, centre=(last - crop.centre[0], crop.centre[1]), angle=-crop.angle) for crop in crops]
+    return np.ascontiguousarray(image[:, ::-1]), turned
+
+
+def mirrored(found: Landmarks, width: int) -> Landmarks:
+    """What was found in the mirror image of a picture, as of the picture. The pose stays: a hand and its mirror image
+    are described alike."""
+    keypoints = found.keypoints * np.array([-1.0, 1.0]) + np.array([width - 1.0, 0.0])
+    return replace(found, keypoints=keypoints, side=1.0 - found.side)
+
+
+def agreed(one: Landmarks, two: Landmarks) -> Landmarks:
+    """Two opinions of the same hands as one: keypoints by their certainty, the rest as means.
+
+    sigma is that of the surer one, for both are wrong in the same way more often than not.
+    """
+    w1, w2 = (1.0 / np.maximum(o.sigma, 1e-9)[..., None] ** 2 for o in (one, two))
+    u, _, vt = np.linalg.svd(one.rotations + two.rotations)
+    u[..., -1] *= np.linalg.det(u @ vt)[..., None]  # the nearest rotation, Arun et al. 1987
+    return Landmarks(
+        (w1 * one.keypoints + w2 * two.keypoints) / (w1 + w2),
+        np.minimum(one.sigma, two.sigma),
+        (one.presence + two.presence) / 2,
+        (one.side + two.side) / 2,
+        u @ vt,
+        (one.shape + two.shape) / 2,
+    )
 
 
 class Landmarker:

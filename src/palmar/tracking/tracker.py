@@ -24,7 +24,7 @@ from palmar.hand.model import HandModel
 from palmar.tracking import solve
 from palmar.tracking.associate import Expected, SideVote, assign, duplicates, lengths, match_cost
 from palmar.tracking.detector import iou
-from palmar.tracking.landmarker import SIZE, Landmarks
+from palmar.tracking.landmarker import SIZE, Landmarks, agreed, mirrored, mirrored_crops
 from palmar.tracking.networks import Networks
 from palmar.tracking.smooth import (
     OneEuro,
@@ -270,6 +270,8 @@ class Tracker:
             return []
         crops = _crops(_aim(first.keypoints[good], s.crop_scale))
         found = self._landmarks(image, crops)
+        if self.stills:  # no other frame will come: the mirror image is a second opinion
+            found = agreed(found, mirrored(self._landmarks(*mirrored_crops(image, crops)), image.shape[1]))
         new = np.flatnonzero(scores(found) >= s.score_to_start)
         worth = np.concatenate([np.full(len(known), 2.0), found.presence[new]])
         both = np.concatenate([np.stack(known), found.keypoints[new]]) if known else found.keypoints[new]
