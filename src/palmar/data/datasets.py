@@ -1,0 +1,171 @@
+"""Any first-person data set by one line of text: what every `--data` option takes.
+
+    split = open_split("h2o:/data/h2o", "train")
+    split = open_split("synthetic:/data/acted", "test")
+    split = open_split("/data/h2o", "val")           # a plain path: its contents say what it is
+
+"train", "val" and "test" are the official parts of a data set. A folder of `palmar synth` is one part: its held-out
+parts are the folders of these names in it, or those beside it that end in -val and -test; a part that has no folder of
+its own is a tenth of the folder, cut from its end (val before test), and train is what remains. "all" is the whole
+folder of `palmar synth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from palmar.data.ego import Lazy
+from palmar.errors import PalmarError, one_of
+from palmar.types.firstperson import EgoClip, EgoFrame, Split, Vocabulary
+
+
+def _h2o(root: Path, split: str) -> Split:
+    from palmar.data.h2o import read_h2o
+
+    return read_h2o(root, split)
+
+
+def _fpha(root: Path, split: str) -> Split:
+    from palmar.data.fpha import read_fpha
+
+    return read_fpha(root, split)
+
+
+def _freihand(root: Path, split: str) -> Split:
+    from palmar.data.freihand import read_freihand
+
+    return read_freihand(root, split)
+
+
+def read_synthetic(root: Path, split: str, vocabulary: Vocabulary | None = None) -> Split:
+    """A part of what `palmar synth` made; see the module's words for what the parts are."""
+    from palmar.data.ego import own_vocabulary, read_ego
+    from palmar.data.shards import read_shards
+
+    one_of("split", split, ("train", "val", "test", "all"))
+    if split == "all":
+        return read_ego(root, vocabulary)
+    own = {part: _own_folder(root, part) for part in ("train", "val", "test")}
+    base, found = own["train"] or root, own[split]
+    vocabulary = vocabulary or own_vocabulary(read_shards(base))  # a held-out folder may lack a word of it
+    if found is not None:
+        return read_ego(found, vocabulary)
+    count = len(read_shards(base))
+    tenth = max(count // 10, 1)
+    test = count if own["test"] else count - tenth
+    val = test if own["val"] else test - tenth
+    if min(val, count) < 1:
+        raise PalmarError(f"{base}: {count} recordings are too few to hold some out; make more, or a folder for each.")
+    rows = {"train": slice(0, val), "val": slice(val, test), "test": slice(test, count)}[split]
+    return read_ego(base, vocabulary, rows=rows)
+
+
+def _own_folder(root: Path, part: str) -> Path | None:
+    inside, beside = root / part, root.with_name(f"{root.name}-{part}")
+    return inside if inside.is_dir() else beside if part != "train" and beside.is_dir() else None
+
+
+KINDS: Mapping[str, Callable[[Path, str], Split]] = {
+    "h2o": _h2o,
+    "fpha": _fpha,
+    "freihand": _freihand,
+    "synthetic": read_synthetic,
+}
+"""Readers by the word before the colon."""
+
+
+def read_dataset(kind: str, root: str | Path, split: str = "train") -> Split:
+    """A part of a data set of this kind. Raises PalmarError for an unknown kind and for a folder of something else."""
+    reader = KINDS[one_of("kind of data set", kind, KINDS)]
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise PalmarError(f"{root}: no such folder; expected the root of a data set ({kind}).")
+    return reader(root, split)
+
+
+def detect(root: str | Path) -> str:
+    """Which kind of data set lies in a folder. Raises PalmarError where it looks like none."""
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise PalmarError(f"{root}: no such folder; expected the root of a data set ({', '.join(KINDS)}).")
+    names = {entry.name.lower() for entry in root.iterdir()}
+    if "data_split_action_recognition.txt" in names:
+        return "fpha"
+    if {"training_xyz.json", "evaluation_k.json", "training_k.json"} & names:
+        return "freihand"
+    if any(name.startswith("subject") and name[7:8].isdigit() for name in names):
+        return "h2o"
+    if "card.json" in names or any((root / part / "card.json").is_file() for part in ("train", "val", "test")):
+        return "synthetic"
+    raise PalmarError(
+        f"{root}: neither H2O (subject1), FPHA (data_split_action_recognition.txt), FreiHAND (training_xyz.json), nor "
+        f"made by palmar synth (card.json). Say which with a word before it: h2o:{root}."
+    )
+
+
+def parse_data(text: str) -> tuple[str, Path]:
+    """Kind and root of `kind:path`, or of a path alone."""
+    kind, colon, rest = text.partition(":")
+    if colon and len(kind) > 1 and kind.isidentifier() and not Path(text).exists():  # one letter is a drive
+        return one_of("kind of data set", kind, KINDS), Path(rest).expanduser()
+    root = Path(text).expanduser()
+    return detect(root), root
+
+
+def open_split(text: str, split: str = "train", vocabulary: Vocabulary | None = None) -> Split:
+    """A part of the data set that `--data TEXT` names.
+
+    vocabulary: of a network, say. Objects, actions and verbs get its numbers, by their names; 0 for what it has no name
+    for.
+    """
+    kind, root = parse_data(text)
+    found = read_dataset(kind, root, split)
+    return found if vocabulary is None else renamed(found, vocabulary)
+
+
+def renamed(split: Split, vocabulary: Vocabulary) -> Split:
+    """The same in another vocabulary, name by name; 0 for what that has no name for."""
+    if vocabulary == split.vocabulary:
+        return split
+    own = split.vocabulary
+    words = _Words(
+        *(
+            np.array([new.index(name) if name in new else 0 for name in old] or [0])
+            for old, new in (
+                (own.objects, vocabulary.objects),
+                (own.actions, vocabulary.actions),
+                (own.verbs, vocabulary.verbs),
+            )
+        )
+    )
+    return replace(
+        split,
+        vocabulary=vocabulary,
+        frames=Lazy(len(split.frames), lambda i: words.frame(split.frames[i])),
+        clips=Lazy(len(split.clips), lambda i: words.clip(split.clips[i])),
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    """New numbers of old ones."""
+
+    objects: Int[np.ndarray, " o"]
+    actions: Int[np.ndarray, " a"]
+    verbs: Int[np.ndarray, " v"]
+
+    def frame(self, frame: EgoFrame) -> EgoFrame:
+        return replace(
+            frame,
+            object=int(self.objects[frame.object]),
+            action=int(self.actions[frame.action]),
+            verb=int(self.verbs[frame.verb]) if frame.verb < len(self.verbs) else 0,
+        )
+
+    def clip(self, clip: EgoClip) -> EgoClip:
+        return replace(clip, objects=self.objects[clip.objects], action=int(self.actions[clip.action]))
