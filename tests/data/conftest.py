@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,7 +47,7 @@ def tiny() -> Callable[..., Split]:
                     EgoFrame(
                         names[t],
                         Camera.from_dict({**camera.to_dict(), "world_from_camera": pose[-1 - t].tolist()}),
-                        rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8),
+                        cv2.resize(rng.integers(0, 256, (4, 6, 3), np.uint8), (camera.width, camera.height)),
                         joints[t],
                         int(objects[t]),
                         points[t],
