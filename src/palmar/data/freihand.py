@@ -77,11 +77,11 @@ def read_array(path: Path, tail: tuple[int, ...], expected: str) -> Float[np.nda
     if skeleton != want:
         raise PalmarError(f"{path}: expected {expected}; its brackets and commas are not those of a list of these.")
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # how NumPy says that a word is no number
+        warnings.simplefilter("error", DeprecationWarning)  # how NumPy before 2.3 says that a word is no number
         try:
             text = data.translate(bytes.maketrans(b"[],", b"   "))
             values = np.fromstring(text, np.float64, sep=" ") if count else np.zeros(0)
-        except DeprecationWarning as err:
+        except (ValueError, DeprecationWarning) as err:
             raise PalmarError(f"{path}: a word is no number; expected {expected}.") from err
     if len(values) != count * per:
         raise PalmarError(f"{path}: {len(values)} readable numbers; expected {expected}, {count} times.")
