@@ -245,9 +245,9 @@ def test_what_does_not_fit_is_refused(tmp_path, tiny):
     split = tiny(VOCABULARY)
     with pytest.raises(PalmarError, match="has a left hand"):
         write_fpha(tmp_path / "out", {"train": split})
-    other = replace(split.clips[0], camera=Camera(48, 32, 31, 31, 23, 16))
-    with pytest.raises(PalmarError, match="another camera"):
-        write_fpha(tmp_path / "out", {"train": replace(split, clips=(other, split.clips[1]))}, drop_left=True)
+    other = replace(split.frames[4], camera=Camera(48, 32, 31, 31, 23, 16))
+    with pytest.raises(PalmarError, match=r"Subject_1/.*/1: its frames have several cameras"):
+        write_fpha(tmp_path / "out", {"train": replace(split, frames=(*split.frames[:4], other))}, drop_left=True)
     assert list(tmp_path.iterdir()) == []
     write_fpha(tmp_path / "out", {"train": split}, drop_left=True)
     assert np.isnan(read_fpha(tmp_path / "out").clips[0].joints[:, 0]).all()

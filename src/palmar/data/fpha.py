@@ -306,10 +306,10 @@ class FPHA:
         path = self.root / EXTRA
         if not path.exists():
             return {}
-        values = read_json(path, 64 << 20, "an object with fps, vocabulary, camera, recordings")
+        values = read_json(path, 64 << 20, "an object with fps, vocabulary, recordings")
         things = values.get("recordings") if isinstance(values, dict) else None
         if not isinstance(things, dict):
-            raise PalmarError(f"{path}: expected an object with fps, vocabulary, camera, recordings.")
+            raise PalmarError(f"{path}: expected an object with fps, vocabulary, recordings.")
         for name, thing in things.items():
             box = np.array(thing.get("box") or np.zeros((2, 3)), object) if isinstance(thing, dict) else np.zeros(0)
             if box.shape != (2, 3) or not all(isinstance(v, int | float) for v in box.ravel()):
@@ -330,10 +330,15 @@ class FPHA:
     def vocabulary(self) -> Vocabulary:
         return self.vocabulary_in(self.extra)
 
-    @cached_property
-    def camera(self) -> Camera:
-        """The colour camera."""
-        return Camera.from_dict(self.extra["camera"]) if "camera" in self.extra else COLOUR
+    def camera(self, name: str) -> Camera:
+        """The colour camera of a recording: FPHA's, if palmar.json does not say another."""
+        stated = self.extra.get("recordings", {}).get(name, {}).get("camera")
+        if stated is None:
+            return COLOUR
+        try:
+            return Camera.from_dict(stated)
+        except PalmarError as err:
+            raise PalmarError(f"{self.root / EXTRA}: recordings: {name}: {err}") from err
 
     def recording(self, name: str) -> Recording:
         if name not in self.kept:
@@ -448,7 +453,7 @@ class _Reader:
         objects, points = self.points(row, numbers)
         names = tuple(f"{row.name}/{number:04d}" for number in numbers)
         times = (np.array(numbers, np.float64) - numbers[0]) / fps
-        return EgoClip(row.name, self.data.camera, times, joints, objects, points, row.action, names)
+        return EgoClip(row.name, self.data.camera(row.name), times, joints, objects, points, row.action, names)
 
     def frame(self, index: int) -> EgoFrame:
         which = bisect_right(self.starts, index) - 1
@@ -459,7 +464,7 @@ class _Reader:
         joints[RIGHT] = _moved(COLOUR_FROM_DEPTH, recording.skeleton[1][t])
         objects, points = self.points(row, [number])
         image = recording.picture(number, self.pictures) if self.pictures else None
-        camera = self.data.camera
+        camera = self.data.camera(row.name)
         if image is not None and image.shape[:2] != (camera.height, camera.width):
             camera = camera.resized(image.shape[1], image.shape[0])
         pose = recording.poses.get(number)
@@ -530,10 +535,10 @@ def write_fpha(
 
     Every clip becomes a recording; frames that belong to none are lost, and so are names, places in a world, hand-model
     parameters, and all objects of a clip but the one that is seen longest. What the layout has no place for, the
-    vocabulary, frames per second, the colour camera, and the box of each recording's object, is in palmar.json. Numbers
+    vocabulary, frames per second, and each recording's camera and box of the object, is in palmar.json. Numbers
     have nine digits, pictures are JPEG.
 
-    Raises PalmarError for a left hand, unless `drop_left`, and for cameras of several kinds.
+    Raises PalmarError for a left hand, unless `drop_left`, and for a recording with several cameras.
     """
     for name in splits:
         one_of("part of FPHA to write", name, ("train", "test"))
@@ -558,8 +563,6 @@ def write_fpha(
         extra: dict[str, Any] = {"fps": first.fps}
         if words != VOCABULARY:
             extra["vocabulary"] = asdict(words)
-        if writer.camera is not None:
-            extra["camera"] = writer.camera.to_dict()
         write_text(part / EXTRA, json.dumps({**extra, "recordings": writer.things}, indent=1) + "\n")
 
 
@@ -574,20 +577,19 @@ class _Writer:
     root: Path
     vocabulary: Vocabulary
     drop_left: bool
-    camera: Camera | None = None
+    cameras: dict[str, Camera] = field(default_factory=dict)
     things: dict[str, Any] = field(default_factory=dict)
-    """Object and box of each recording."""
+    """Object, box and camera of each recording."""
 
     def folder(self, top: str, name: str) -> Path:
         folder = self.root / top / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def seen(self, camera: Camera, name: str) -> None:
+    def seen(self, name: str, camera: Camera) -> None:
         camera = Camera.from_dict({**camera.to_dict(), "world_from_camera": None})
-        self.camera = self.camera or camera
-        if self.camera != camera:
-            raise PalmarError(f"{name}: another camera than the frames before; FPHA has one for all.")
+        if self.cameras.setdefault(name, camera) != camera:
+            raise PalmarError(f"{name}: its frames have several cameras; a recording of FPHA has one.")
 
     def split(self, part: str, split: Split) -> list[str]:
         """Rows of the split file."""
@@ -608,7 +610,7 @@ class _Writer:
         for frame in split.frames:
             if frame.name in places:
                 name, t = places[frame.name]
-                self.seen(frame.camera, frame.name)
+                self.seen(name, frame.camera)
                 bases[name][t] = frame.camera_from_object
                 if frame.image is not None:
                     folder = self.folder("Video_files", f"{name}/color")
@@ -618,7 +620,7 @@ class _Writer:
         return rows
 
     def hand(self, name: str, clip: EgoClip) -> None:
-        self.seen(clip.camera, clip.name)
+        self.seen(name, clip.camera)
         if not self.drop_left and np.isfinite(clip.joints[:, 1 - RIGHT]).any():
             raise PalmarError(
                 f"{clip.name}: has a left hand, for which FPHA has no place; drop_left=True leaves it out."
@@ -631,7 +633,7 @@ class _Writer:
         number = Counter(clip.objects[clip.objects > 0].tolist()).most_common(1)
         which = number[0][0] if number else 0
         rows = np.flatnonzero(known & (clip.objects == which))
-        self.things[name] = {"object": int(which), "box": None}
+        self.things[name] = {"object": int(which), "box": None, "camera": self.cameras[name].to_dict()}
         if not len(rows):
             return
         given = all(bases[t] is not None for t in rows)

@@ -685,7 +685,8 @@ class _Writer:
         columns = ["id", "path", "action_label", "start_act", "end_act", "start_frame", "end_frame"]
         rows = [columns if labels else [c for c in columns if c != "action_label"]]
         for i in range(len(split.clips)):
-            clip, take, last = split.clips[i], f"{_PLACES[name]}/{i}", len(split.clips[i]) - 1
+            clip, take = split.clips[i], f"{_PLACES[name]}/{i}"
+            last = len(clip) - 1
             self.clip(take, clip, split.fps)
             places.update({frame: (take, t) for t, frame in enumerate(clip.frames)})
             action = [str(clip.action)] if labels else []
