@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from palmar.data.datasets import open_split
-from palmar.data.freihand import FreiHand, part_rows, read_array, read_freihand, write_freihand
+from palmar.data.freihand import FreiHand, part_rows, read_array, read_freihand, right_hands, write_freihand
 from palmar.data.h2o import VOCABULARY
 from palmar.errors import PalmarError
+from palmar.geometry.camera import Camera
 
 K = [[480.0, 0, 112.5], [0, 481.5, 110.0], [0, 0, 1]]
 
@@ -77,6 +78,27 @@ def test_read_gives_what_was_written(tmp_path, tiny):
     assert len(read_freihand(tmp_path / "out", "evaluation").frames) == 3
     scales = FreiHand(tmp_path / "out").scales
     assert scales[0] == pytest.approx(np.linalg.norm(frames[0].joints[1, 10] - frames[0].joints[1, 9]))
+
+
+def test_hands_of_any_picture_become_right_ones(tiny):
+    """A mark on a joint is on that joint of the crop, mirrored or not."""
+    camera = Camera(160, 120, 150, 152, 80, 60)
+    frame = tiny(VOCABULARY, camera=camera).frames[0]
+    image = np.full((120, 160, 3), 40, np.uint8)
+    points = np.round(frame.keypoints[:, 9]).astype(int)
+    for (x, y), colour in zip(points, ((255, 0, 0), (0, 255, 0)), strict=True):
+        image[y - 1 : y + 2, x - 1 : x + 2] = colour
+    found = list(right_hands([replace(frame, image=image), replace(frame, image=None)], size=96))
+    assert [f.name for f in found] == ["clip0/0/left", "clip0/0/right"]
+    for side, hand in enumerate(found):
+        assert hand.image.shape == (96, 96, 3)
+        assert hand.present.tolist() == [False, True]
+        x, y = hand.keypoints[1, 9]
+        colour = hand.image[round(float(y)), round(float(x))].astype(int)
+        assert colour[side] > colour[1 - side] + 60
+        size = np.ptp(hand.keypoints[1], 0).max()
+        assert size == pytest.approx(96 / 1.6)
+        np.testing.assert_allclose(hand.joints[1, :, 1:], frame.joints[side, :, 1:])
 
 
 def test_four_pictures_show_one_entry(tmp_path, tiny):

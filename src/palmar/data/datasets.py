@@ -4,9 +4,9 @@
     split = open_split("synthetic:/data/acted", "test")
     split = open_split("/data/h2o", "val")           # a plain path: its contents say what it is
 
-"train", "val" and "test" are the official parts of a data set. A folder of `palmar synth` is one part: its held-out
-parts are the folders of these names in it, or those beside it that end in -val and -test; a part that has no folder of
-its own is a tenth of the folder, cut from its end (val before test), and train is what remains. "all" is the whole
+"train", "val" and "test" are the official parts of a data set. A folder of `palmar synth` is the train part: held-out
+parts are the folders of these names in it (beside a folder train), or those beside it that end in -val and -test. A
+held-out part that has no folder is a tenth of the train part, cut from its end (val before test), and train is the rest. "all" is the whole
 folder of `palmar synth`.
 """
 
@@ -51,7 +51,7 @@ def read_synthetic(root: Path, split: str, vocabulary: Vocabulary | None = None)
     if split == "all":
         return read_ego(root, vocabulary)
     own = {part: _own_folder(root, part) for part in ("train", "val", "test")}
-    base, found = own["train"] or root, own[split]
+    base, found = own["train"] or root, None if split == "train" else own[split]
     vocabulary = vocabulary or own_vocabulary(read_shards(base))  # a held-out folder may lack a word of it
     if found is not None:
         return read_ego(found, vocabulary)
@@ -86,6 +86,31 @@ def read_dataset(kind: str, root: str | Path, split: str = "train") -> Split:
     if not root.is_dir():
         raise PalmarError(f"{root}: no such folder; expected the root of a data set ({kind}).")
     return reader(root, split)
+
+
+def write_dataset(kind: str, root: str | Path, splits: Mapping[str, Split], *, overwrite: bool = False) -> None:
+    """Splits of anything, such as what `palmar synth` made, in the layout of a data set, which `open_split` reads.
+
+    h2o: "train", "val", "test". fpha: "train", "test", right hands only. freihand: "train" becomes the training part
+    and "test" the evaluation part, a square picture of each hand, left ones mirrored. Each loses what its layout has no
+    place for; the writers in `palmar.data.h2o`, `fpha` and `freihand` say what, and have more options.
+    """
+    match one_of("kind of data set to write", kind, ("h2o", "fpha", "freihand")):
+        case "h2o":
+            from palmar.data.h2o import write_h2o
+
+            write_h2o(root, splits, overwrite=overwrite)
+        case "fpha":
+            from palmar.data.fpha import write_fpha
+
+            write_fpha(root, splits, drop_left=True, overwrite=overwrite)
+        case _:
+            from palmar.data.freihand import right_hands, write_freihand
+
+            for name in splits:
+                one_of("part of FreiHAND to write", name, ("train", "test"))
+            training, evaluation = (right_hands(splits[p].frames if p in splits else ()) for p in ("train", "test"))
+            write_freihand(root, training, evaluation, overwrite=overwrite)
 
 
 def detect(root: str | Path) -> str:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -29,10 +29,11 @@ from palmar.data.ego import Lazy
 from palmar.data.textfiles import write_text
 from palmar.errors import PalmarError, one_of
 from palmar.geometry.camera import Camera
+from palmar.geometry.crop import Crop
 from palmar.media.folder import whole_folder
 from palmar.media.picture import decode, write_image
 from palmar.types.firstperson import EgoFrame, Split, Vocabulary
-from palmar.types.hands import RIGHT
+from palmar.types.hands import LEFT, RIGHT
 
 PARTS = ("train", "val", "test", "training", "evaluation")
 VOCABULARY = Vocabulary(("none",), ("none",))
@@ -220,6 +221,28 @@ class _Rows:
         return self.data.frame(int(self.rows[index]))
 
 
+def right_hands(frames: Iterable[EgoFrame], *, size: int = SIZE, scale: float = 1.6) -> Iterator[EgoFrame]:
+    """A square picture around each hand of pictures, `size` pixels wide: what FreiHAND has, from anything.
+
+    A left hand is mirrored, and so becomes a right one that the mirrored camera sees. scale: of the crop's side to the
+    longer side of the box around the joints. Frames without picture, and hands that are not in it, are left out.
+    """
+    for frame in frames:
+        for side in (LEFT, RIGHT):
+            keypoints = frame.keypoints[side]
+            if frame.image is None or not np.isfinite(keypoints).all() or not frame.camera.inside(keypoints).any():
+                continue
+            crop = Crop.around(keypoints, scale=scale, size=size)
+            image, joints = crop.extract(frame.image), frame.joints[side].copy()
+            camera = replace(frame.camera, world_from_camera=None).cropped(crop.crop_from_image, size, size)
+            if side == LEFT:
+                image, joints[:, 0] = np.ascontiguousarray(image[:, ::-1]), -joints[:, 0]
+                camera = replace(camera, cx=size - 1 - camera.cx)
+            both = np.full((2, 21, 3), np.nan, np.float32)
+            both[RIGHT] = joints
+            yield EgoFrame(f"{frame.name}/{('left', 'right')[side]}", camera, image, both)
+
+
 @dataclass
 class _Columns:
     cameras: list[list[list[float]]] = field(default_factory=list)
@@ -229,12 +252,12 @@ class _Columns:
 
 def write_freihand(
     root: str | Path,
-    training: Sequence[EgoFrame] = (),
-    evaluation: Sequence[EgoFrame] = (),
+    training: Iterable[EgoFrame] = (),
+    evaluation: Iterable[EgoFrame] = (),
     *,
     overwrite: bool = False,
 ) -> None:
-    """Frames of right hands in the layout of FreiHAND: the folder appears whole or not at all.
+    """Frames of right hands in the layout of FreiHAND: the folder appears whole or not at all. See `right_hands`.
 
     One picture of each entry, JPEG, of whatever size (FreiHAND's have 224 x 224; without pictures that is assumed).
     Numbers have the digits that give float32 back. Vertices and MANO's parameters are not written: an `EgoFrame` has
