@@ -6,8 +6,8 @@
 
 "train", "val" and "test" are the official parts of a data set. A folder of `palmar synth` is the train part: held-out
 parts are the folders of these names in it (beside a folder train), or those beside it that end in -val and -test. A
-held-out part that has no folder is a tenth of the train part, cut from its end (val before test), and train is the rest. "all" is the whole
-folder of `palmar synth`.
+held-out part that has no folder is a tenth of the train part, cut from its end (val before test), and train is the
+rest. "all" is the whole of one folder.
 """
 
 from __future__ import annotations
