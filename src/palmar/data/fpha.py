@@ -312,7 +312,7 @@ class FPHA:
             raise PalmarError(f"{path}: expected an object with fps, vocabulary, recordings.")
         for name, thing in things.items():
             box = np.array(thing.get("box") or np.zeros((2, 3)), object) if isinstance(thing, dict) else np.zeros(0)
-            if box.shape != (2, 3) or not all(isinstance(v, int | float) for v in box.ravel()):
+            if box.shape != (2, 3) or not all(isinstance(v, int | float) and abs(v) < 1e3 for v in box.ravel()):
                 raise PalmarError(f"{path}: recordings: {name[:80]}: expected an object and a box of 2 x 3 numbers.")
             whole(
                 thing.get("object", -1),
@@ -607,16 +607,21 @@ class _Writer:
             places.update({frame: (name, t) for t, frame in enumerate(clip.frames)})
             rows.append(f"{name} {clip.action}")
             clips.append((name, i))
+        pictured: Counter[str] = Counter()
         for frame in split.frames:
             if frame.name in places:
                 name, t = places[frame.name]
                 self.seen(name, frame.camera)
                 bases[name][t] = frame.camera_from_object
                 if frame.image is not None:
+                    pictured[name] += 1
                     folder = self.folder("Video_files", f"{name}/color")
                     write_image(folder / f"color_{t:04d}.jpeg", frame.image)
         for name, i in clips:
-            self.thing(name, split.clips[i], bases[name])
+            clip = split.clips[i]
+            if pictured[name] not in (0, len(clip)):
+                raise PalmarError(f"{clip.name}: {pictured[name]} pictures of {len(clip)} frames; give all or none.")
+            self.thing(name, clip, bases[name])
         return rows
 
     def hand(self, name: str, clip: EgoClip) -> None:

@@ -46,7 +46,7 @@ from palmar.errors import PalmarError, one_of
 from palmar.geometry.camera import Camera
 from palmar.media.folder import whole_file, whole_folder
 from palmar.media.header import read_header
-from palmar.media.picture import decode, write_image
+from palmar.media.picture import MAX_PIXELS, decode, write_image
 from palmar.types.firstperson import EgoClip, EgoFrame, Split, Vocabulary, box_points
 
 SPLITS = ("train", "val", "test")
@@ -244,6 +244,8 @@ def read_label(path: Path, most: int, what: str) -> int:
 def read_depth(path: Path) -> Float32[np.ndarray, "h w"]:
     """`depth`: metres along z, aligned with the colour picture; NaN where the sensor says nothing."""
     header = read_header(path)
+    if header.width * header.height > MAX_PIXELS:
+        raise PalmarError(f"{path}: {header.width} x {header.height} pixels are too many; expected a depth picture.")
     stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 2 or stored.dtype != np.uint16:
         raise PalmarError(f"{path}: expected a grey PNG of 16 bits (millimetres), {header.width} x {header.height}.")

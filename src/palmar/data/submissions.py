@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ def _read(path: Path, member: str, limit: int) -> Any:
                 raise PalmarError(f"{path}: holds {', '.join(names)[:80] or 'nothing'}; expected {member} alone.")
             with archive.open(member) as file:
                 data = file.read(limit + 1)  # not what the header claims: what comes out
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as err:
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as err:
         raise PalmarError(f"{path}: cannot be read as a ZIP file ({err}).") from err
     if len(data) > limit:
         raise PalmarError(f"{path}: {member} is larger than {limit >> 20} MiB.")

@@ -100,7 +100,7 @@ def whole(value: float | str, low: int, high: int, where: str, what: str) -> int
     """A number that must be a whole one from `low` to `high`."""
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not (number == number and number % 1 == 0 and low <= number <= high):
         raise PalmarError(f"{where}: expected {what}, a whole number from {low} to {high}, got {str(value)[:40]!r}.")
