@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from palmar.data.datasets import open_split
+from palmar.data.fpha import pose_of_box
 from palmar.data.h2o import (
     CAMERA,
     H2O,
@@ -21,6 +22,7 @@ from palmar.data.h2o import (
     read_hands,
     read_intrinsics,
     read_mano,
+    read_mesh,
     read_object,
     read_object_pose,
     template,
@@ -28,8 +30,11 @@ from palmar.data.h2o import (
     write_depth,
     write_h2o,
 )
+from palmar.data.meshes import write_ply
 from palmar.errors import PalmarError
+from palmar.geometry.align import procrustes
 from palmar.geometry.camera import BrownConrady
+from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.types.firstperson import EDGES, Vocabulary
 
 RT = "1 0 -1 0 0.05 1 0 0 -0.02 0 0 1 0.4 0 0 0 1"
@@ -147,6 +152,41 @@ def test_the_boxes():
         [0, 1, 1], [0, -1, 1], [0, -1, -1], [0, 1, -1], [1, 0, 1], [-1, 0, 1], [-1, 0, -1], [1, 0, -1],
         [1, 1, 0], [-1, 1, 0], [-1, -1, 0], [1, -1, 0],
     ]  # fmt: skip
+
+
+def test_the_box_says_how_the_object_lies(example):
+    """Procrustes of the example's points to the book's box: a proper rotation, and nothing scaled."""
+    frame = read_h2o(example).frames[0]
+    scale, turn, place = procrustes(template(1), frame.points.astype(np.float64))
+    assert scale == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(turn, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(place, (0.05, -0.02, 0.4), atol=1e-6)
+    np.testing.assert_allclose(pose_of_box(frame.points)[:3], frame.camera_from_object[:3], atol=1e-6)
+
+
+def test_a_hand_of_mano_in_the_world(example):
+    hands = H2O(example).take("subject1/h1/0").mano(0)
+    wrists = np.array([(0, 0, 0), (0.09, 0.006, 0.006)])
+    world = read_camera_pose(example / "subject1/h1/0/cam4/cam_pose/000000.txt")
+    moved = hands.moved(world, wrists)
+    np.testing.assert_allclose(moved.translation[1], (0.466, 0.15, 0.184), atol=1e-6)
+    np.testing.assert_allclose(moved.translation[1] + wrists[1], (0.556, 0.156, 0.19), atol=1e-6)
+    turned = rotmat_from_rotvec(moved.pose[1, 0].astype(np.float64))
+    np.testing.assert_allclose(turned, world[:3, :3] @ rotmat_from_rotvec(np.full(3, 0.1)), atol=1e-6)
+    np.testing.assert_array_equal(moved.pose[1, 1:], hands.pose[1, 1:])
+    assert moved.present.tolist() == [False, True]
+
+
+def test_meshes(tmp_path):
+    for name in ("book", "Starbucks"):
+        (tmp_path / name).mkdir()
+    write_ply(tmp_path / "book" / "mesh.ply", template(1)[:3], np.array([[0, 1, 2]]))
+    (tmp_path / "Starbucks" / "texture.png").touch()
+    (tmp_path / "Starbucks" / "starbucks.obj").write_text("v 0 0 1\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    np.testing.assert_array_equal(read_mesh(tmp_path, 1)[0], template(1)[:3])
+    assert read_mesh(tmp_path, 8)[1].tolist() == [[0, 1, 2]]
+    with pytest.raises(PalmarError, match="no folder lotion_spray or spray with a PLY or OBJ file"):
+        read_mesh(tmp_path, 4)
 
 
 def test_packs_are_one_tree(example):

@@ -31,7 +31,7 @@ from jaxtyping import Float, Float32, Int
 
 from palmar.data.ego import Lazy
 from palmar.data.h2o import fps_of, read_depth, vocabulary_of
-from palmar.data.ply import read_ply
+from palmar.data.meshes import read_ply
 from palmar.data.textfiles import NAME, Parsed, Tree, read_json, read_rows, safe_parts, whole, write_text
 from palmar.errors import PalmarError, PalmarWarning, one_of
 from palmar.geometry.camera import Camera

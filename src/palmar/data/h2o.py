@@ -29,9 +29,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int
 
 from palmar.data.ego import Lazy
+from palmar.data.meshes import read_obj, read_ply
 from palmar.data.textfiles import (
     Parsed,
     Tree,
@@ -44,6 +45,7 @@ from palmar.data.textfiles import (
 )
 from palmar.errors import PalmarError, one_of
 from palmar.geometry.camera import Camera
+from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
 from palmar.media.folder import whole_file, whole_folder
 from palmar.media.header import read_header
 from palmar.media.picture import MAX_PIXELS, decode, write_image
@@ -87,6 +89,12 @@ HALF_EXTENTS = (
 )  # fmt: skip
 """Metres along x, y, z of objects 1 to 8, whose boxes stand around their own zero."""
 
+MESH_NAMES = (
+    ("book",), ("espresso",), ("lotion",), ("lotion_spray", "spray"), ("milk",), ("cocoa", "ovomaltine"),
+    ("chips", "pringles"), ("cappuccino", "starbucks"),
+)  # fmt: skip
+"""Folders of objects 1 to 8 in object.zip: some have the name of a product."""
+
 HAND = "128 numbers (a flag and 21 x 3 metres of the left hand, then of the right)"
 MANO = "124 numbers (a flag, translation 3, pose 48, shape 10 of the left hand, then of the right)"
 POINTS = "64 numbers (the class, 21 x 3 metres)"
@@ -106,6 +114,19 @@ def template(number: int) -> Float[np.ndarray, "21 3"]:
     return box_points(-half, half)
 
 
+def read_mesh(folder: str | Path, number: int) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:
+    """Vertices (metres, the object's own frame) and triangles of object 1 to 8, from the unpacked object.zip.
+
+    folder: with one folder for each object in it, of the object's name or the shop's. The first PLY or OBJ file is it.
+    """
+    names = MESH_NAMES[whole(number, 1, 8, "H2O", "an object") - 1]
+    place = Tree(Path(folder)).folder(*names)
+    files = [f for f in place.entries.values() if f.suffix.lower() in (".ply", ".obj")] if place is not None else []
+    if not files:
+        raise PalmarError(f"{folder}: no folder {' or '.join(names)} with a PLY or OBJ file; unpack object.zip there.")
+    return read_ply(files[0]) if files[0].suffix.lower() == ".ply" else read_obj(files[0])
+
+
 # ---------------------------------------------------------------------------------------------------------- one file
 
 
@@ -123,6 +144,19 @@ class ManoHands:
     @property
     def present(self) -> Bool[np.ndarray, " 2"]:
         return np.isfinite(self.translation).all(1)
+
+    def moved(self, world_from_camera: Float[np.ndarray, "4 4"], wrists: Float[np.ndarray, "2 3"]) -> ManoHands:
+        """The parameters of the same hands in the world.
+
+        wrists: where the layer itself puts each wrist for this shape, metres. The wrist's rotation is about that point
+        and not about zero, so that the translation takes a share of it.
+        """
+        turn, place = world_from_camera[:3, :3], world_from_camera[:3, 3]
+        pose = self.pose.copy()
+        there = self.present
+        pose[there, 0] = rotvec_from_rotmat(turn @ rotmat_from_rotvec(self.pose[there, 0].astype(np.float64)))
+        translation = (wrists + self.translation) @ turn.T + place - wrists
+        return ManoHands(translation.astype(np.float32), pose, self.shape)
 
 
 def _two_hands(path: Path, length: int, expected: str) -> Float[np.ndarray, "2 n"]:

@@ -1,6 +1,17 @@
 """Every metric once, equal to its official script. Predictions come first, then the truth."""
 
 from palmar.metrics.boxes import Detections, average_precision, box_iou, evaluate_detections, match_boxes
+from palmar.metrics.firstperson import (
+    FreiHandScores,
+    TwoHands,
+    error_per_hand,
+    freihand_scores,
+    pck_of_frames,
+    points_error,
+    top1,
+    two_hands,
+    verb_accuracy,
+)
 from palmar.metrics.motion import acceleration_error, jitter
 from palmar.metrics.points import (
     auc,
@@ -19,7 +30,8 @@ from palmar.metrics.points import (
 from palmar.metrics.surface import FScore, f_score
 
 __all__ = [
-    "Detections", "FScore", "acceleration_error", "auc", "average_precision", "box_iou", "distances", "epe",
-    "evaluate_detections", "f_score", "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe",
-    "pa_mpvpe", "pck", "procrustes_aligned", "scale_translation_aligned",
+    "Detections", "FScore", "FreiHandScores", "TwoHands", "acceleration_error", "auc", "average_precision", "box_iou",
+    "distances", "epe", "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "jitter", "match_boxes",
+    "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck", "pck_of_frames", "points_error",
+    "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
 ]

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from palmar.data.ply import read_ply, write_ply
+from palmar.data.meshes import read_obj, read_ply, write_ply
 from palmar.errors import PalmarError
 
 VERTICES = np.array([(0, 0, 0), (1, 0, 0.1), (1, 1, 0), (0, 1, 1 / 3)], np.float64)
@@ -57,3 +57,31 @@ def test_a_bad_file_is_named(tmp_path, text, message):
     (tmp_path / "a.ply").write_text(text)
     with pytest.raises(PalmarError, match=message):
         read_ply(tmp_path / "a.ply")
+
+
+def test_an_obj_file(tmp_path):
+    """A face by vertex, texture and normal, and one that counts from the end."""
+    (tmp_path / "a.obj").write_text(
+        "# made by hand\nmtllib a.mtl\nv 0 0 0\nv 1 0 0.1 0.5 0.5 0.5\nv 1 1 0\nvt 0 0\nvn 0 0 1\n"
+        "f 1/1/1 2/1/1 3/1/1\nv 0 1 0\nf -4//1 -2//1 -1//1\n"
+    )
+    vertices, faces = read_obj(tmp_path / "a.obj")
+    np.testing.assert_array_equal(vertices, [(0, 0, 0), (1, 0, 0.1), (1, 1, 0), (0, 1, 0)])
+    assert faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("v 0 0\n", "line 1: 2 entries; expected lines v x y z"),
+        ("v 0 0 x\n", "line 1: 'x' is not a number"),
+        ("v 0 0 inf\n", "vertex 0 is not finite"),
+        ("v 0 0 0\nf 1 1 2\n", "a face names vertex 1 of 1"),
+        ("v 0 0 0\nf 1 1 -2\n", "a face names vertex -1 of 1"),
+        ("v 0 0 0\nf 1 a 1\n", "line 2: expected a vertex"),
+    ],
+)
+def test_a_bad_obj_file_is_named(tmp_path, text, message):
+    (tmp_path / "a.obj").write_text(text)
+    with pytest.raises(PalmarError, match=message):
+        read_obj(tmp_path / "a.obj")

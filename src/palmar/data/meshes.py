@@ -1,8 +1,8 @@
-"""Meshes in PLY files: vertices and triangles, text or binary; what else is in them is skipped."""
+"""Meshes in PLY (text or binary) and OBJ files: vertices and triangles; what else is in them is skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,12 +38,7 @@ def read_ply(path: Path) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3
 
     Raises PalmarError for what is no PLY file, cut off, or whose faces name vertices that it has not.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PalmarError(f"{path}: more than {MAX_BYTES >> 20} MiB; expected a mesh.")
-        data = path.read_bytes()
-    except OSError as err:
-        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected a PLY mesh.") from err
+    data = _bytes(path, "a PLY mesh")
     form, elements, start = _header(path, data)
     body = data[start:]
     reader = _Text(path, body, form) if form == "ascii" else _Binary(path, body, "<" if form.count("little") else ">")
@@ -60,12 +55,48 @@ def read_ply(path: Path) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3
             for corners in reader.lists(element):
                 if element.name == "face":
                     triangles += [(corners[0], b, c) for b, c in pairwise(corners[1:])]
+    return _checked(path, vertices.astype(np.float64), triangles)
+
+
+def read_obj(path: Path) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:
+    """The same of an OBJ file: its lines v and f, of all its objects and groups together."""
+    expected = "lines v x y z and f a b c"
+    vertices: list[np.ndarray] = []
+    triangles: list[tuple[int, int, int]] = []
+    for number, line in enumerate(_bytes(path, "an OBJ mesh").decode("utf-8", "replace").splitlines(), 1):
+        words, where = line.split(), f"{path}: line {number}"
+        if not words or words[0] not in ("v", "f"):
+            continue
+        if len(words) < 4:
+            raise PalmarError(f"{where}: {len(words) - 1} entries; expected {expected}.")
+        if words[0] == "v":
+            vertices.append(floats(words[1:4], where, expected))
+            continue
+        corners = [whole(word.partition("/")[0], -(1 << 31), 1 << 31, where, "a vertex") for word in words[1:]]
+        corners = [len(vertices) + corner if corner < 0 else corner - 1 for corner in corners]  # -1 is the last so far
+        triangles += [(corners[0], b, c) for b, c in pairwise(corners[1:])]
+    return _checked(path, np.array(vertices).reshape(-1, 3), triangles)
+
+
+def _bytes(path: Path, expected: str) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise PalmarError(f"{path}: more than {MAX_BYTES >> 20} MiB; expected {expected}.")
+        return path.read_bytes()
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected {expected}.") from err
+
+
+def _checked(
+    path: Path, vertices: Float[np.ndarray, "v 3"], triangles: Sequence[tuple[int, int, int]]
+) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:
     if not np.isfinite(vertices).all():
         raise PalmarError(f"{path}: vertex {int(np.argmin(np.isfinite(vertices).all(1)))} is not finite.")
     faces = np.array(triangles, np.int64).reshape(-1, 3)
     if faces.size and not (faces.min() >= 0 and faces.max() < len(vertices)):
-        raise PalmarError(f"{path}: a face names vertex {int(faces.max())} of {len(vertices)}.")
-    return vertices.astype(np.float64), faces
+        bad = int(faces.min() if faces.min() < 0 else faces.max())
+        raise PalmarError(f"{path}: a face names vertex {bad} of {len(vertices)}, counted from 0.")
+    return vertices, faces
 
 
 def _header(path: Path, data: bytes) -> tuple[str, list[_Element], int]:
