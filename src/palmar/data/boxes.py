@@ -148,7 +148,7 @@ def read_coco(path: Path, annotations: Path | None = None, *, compatible: bool =
             raise PalmarError(f"{where}: image_id {image} is none of the images.")
         box, score = entry.get("bbox"), entry.get("score", float("nan"))
         good = isinstance(box, list) and len(box) == 4 and all(_number(v) for v in box) and min(box[2:]) >= 0
-        if not good or not (_number(score) or score != score):
+        if not isinstance(box, list) or not good or not (_number(score) or score != score):
             raise PalmarError(f"{where}: expected bbox x y w h and a score, got {str(box)[:60]}, {str(score)[:20]}.")
         kind = _id(entry, path, f"entry {number}", "category_id")
         found.setdefault(files.get(image, str(image)), []).append((box, kind, float(score)))

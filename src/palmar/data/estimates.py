@@ -56,12 +56,12 @@ def read_keypoints(path: Path) -> Float[np.ndarray, "2 21 2"]:
     if len(rows) != 42:
         raise PalmarError(f"{path}: {len(rows)} rows; expected {expected}.")
     hands = np.array(rows).reshape(2, 21, 2)
-    return np.where(hands.any((1, 2))[:, None, None], hands, np.nan)
+    return np.where(np.asarray(hands.any((1, 2)))[:, None, None], hands, np.nan)
 
 
 def write_keypoints(path: Path, keypoints: Float[np.ndarray, "2 21 2"]) -> None:
     """What `read_keypoints` reads back; a hand with a point that is not finite is absent."""
-    known = np.isfinite(keypoints).all((1, 2))[:, None, None]
+    known = np.asarray(np.isfinite(keypoints).all((1, 2)))[:, None, None]
     rows = np.where(known, keypoints, 0.0).reshape(42, 2)
     write_text(path, "".join(f"{x:.9g} {y:.9g}\n" for x, y in rows))
 

@@ -121,7 +121,7 @@ def read_skeleton(path: Path) -> tuple[Int[np.ndarray, " t"], Float[np.ndarray, 
     """
     rows = read_rows(path, 64, "64 numbers (the frame, 21 x 3 millimetres)")
     joints = rows[:, 1:].reshape(-1, 21, 3)[:, ORDER] / 1000
-    joints = np.where(rows[:, 1:].any(1)[:, None, None], joints, np.nan)
+    joints = np.where(np.asarray(rows[:, 1:].any(1))[:, None, None], joints, np.nan)
     return _numbers(rows[:, 0], path), joints
 
 
@@ -129,7 +129,7 @@ def write_skeleton(path: Path, joints: Float[np.ndarray, "t 21 3"]) -> None:
     """`skeleton.txt` of frames 0, 1, ...; what `read_skeleton` reads back."""
     raw = np.empty_like(joints)
     raw[:, ORDER] = joints * 1000
-    raw = np.where(np.isfinite(raw).all((1, 2))[:, None, None], raw, 0)
+    raw = np.where(np.asarray(np.isfinite(raw).all((1, 2)))[:, None, None], raw, 0)
     write_text(path, "".join(f"{t} {_short(row)}\n" for t, row in enumerate(raw)))
 
 
@@ -637,16 +637,17 @@ class _Writer:
         known = np.isfinite(clip.points).all((1, 2)) & (clip.objects > 0)
         number = Counter(clip.objects[clip.objects > 0].tolist()).most_common(1)
         which = number[0][0] if number else 0
-        rows = np.flatnonzero(known & (clip.objects == which))
+        rows = np.flatnonzero(known & (clip.objects == which)).tolist()
         self.things[name] = {"object": int(which), "box": None, "camera": self.cameras[name].to_dict()}
-        if not len(rows):
+        if not rows:
             return
-        given = all(bases[t] is not None for t in rows)
-        poses = np.stack([bases[t] if given else pose_of_box(clip.points[t]) for t in rows]).astype(np.float64)
+        given = [base for base in (bases[t] for t in rows) if base is not None]
+        posed = len(given) == len(rows)
+        poses = np.stack(given if posed else [pose_of_box(clip.points[t]) for t in rows]).astype(np.float64)
         own = _moved(inverse(poses[0]), clip.points[rows[0]].astype(np.float64))
         self.things[name]["box"] = [own.min(0).tolist(), own.max(0).tolist()]
         depth_from_object = inverse(COLOUR_FROM_DEPTH) @ poses
-        write_object_poses(self.folder(THINGS[0], name) / "object_pose.txt", rows.tolist(), depth_from_object)
+        write_object_poses(self.folder(THINGS[0], name) / "object_pose.txt", rows, depth_from_object)
 
 
 def pose_of_box(points: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "4 4"]:

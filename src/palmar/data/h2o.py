@@ -143,7 +143,7 @@ class ManoHands:
 
     @property
     def present(self) -> Bool[np.ndarray, " 2"]:
-        return np.isfinite(self.translation).all(1)
+        return np.asarray(np.isfinite(self.translation).all(1))
 
     def moved(self, world_from_camera: Float[np.ndarray, "4 4"], wrists: Float[np.ndarray, "2 3"]) -> ManoHands:
         """The parameters of the same hands in the world.
@@ -223,8 +223,9 @@ def read_object_pose(path: Path, most: int = 8) -> tuple[int, Float32[np.ndarray
 
 def write_object_pose(path: Path, number: int, camera_from_object: Float32[np.ndarray, "4 4"] | None) -> None:
     """`obj_pose_rt`."""
-    known = number and camera_from_object is not None
-    write_text(path, f"{number} {line_of(camera_from_object if known else np.zeros((4, 4), np.float32))}")
+    if not number or camera_from_object is None:
+        camera_from_object = np.zeros((4, 4), np.float32)
+    write_text(path, f"{number} {line_of(camera_from_object)}")
 
 
 def read_camera_pose(path: Path) -> Float[np.ndarray, "4 4"]:

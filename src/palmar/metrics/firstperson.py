@@ -82,12 +82,15 @@ def two_hands(predicted: Float[np.ndarray, "n 2 21 2"], true: Float[np.ndarray, 
     if both.any():
         p, t = predicted[both], true[both]
         scores[:, both] = distances(p, t).mean(1), pck_of_width(p, t), auc_of_width(p, t)
-    full = both.any(1)
+    full = np.asarray(both.sum(1) > 0)
     per_picture = np.where(both, scores, 0).sum(2) / np.maximum(both.sum(1), 1)
     clean = per_picture[:, full].mean(1) if full.any() else np.full(3, np.nan)
     right = (there == found).mean(0)
     presence = float(right[0]), float(right[1])
-    return TwoHands(*clean.tolist(), *per_picture.mean(1).tolist(), presence, len(true), int((~full).sum()))
+    figures = [float(v) for v in (*clean, *per_picture.mean(1))]
+    names = ("epe", "pck", "auc", "epe_with_empty", "pck_with_empty", "auc_with_empty")
+    named = dict(zip(names, figures, strict=True))
+    return TwoHands(**named, presence=presence, pictures=len(true), empty=int((~full).sum()))
 
 
 def scaled(
