@@ -20,6 +20,7 @@ from palmar.synth.sensor import (
     develop,
     expose,
     jpeg,
+    metering_weights,
     motion_blur,
     perturb_spectrum,
     srgb_to_linear,
@@ -325,6 +326,16 @@ def test_metering_brings_the_mean_to_middle_grey():
     light = np.full((32, 32, 3), 0.02, np.float32)
     taken = apply(light, Sensor(metering=1.0), generator(0))
     assert srgb_to_linear(taken).mean() == pytest.approx(0.18, rel=0.02)
+
+
+def test_what_stands_in_the_middle_sets_the_exposure():
+    """A bright thing in the middle of a dark room is not burnt out, one in the corner is."""
+    middle, corner = (np.full((60, 80, 3), 0.01, np.float32) for _ in range(2))
+    middle[20:40, 28:52], corner[:20, :24] = 0.4, 0.4
+    taken = [apply(light, Sensor(metering=1.0), generator(0)) for light in (middle, corner)]
+    assert taken[0][30, 40].max() < 240
+    assert taken[1][10, 12].min() == 255
+    assert metering_weights(60, 80).sum() == pytest.approx(1.0, rel=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------------------ cut-out

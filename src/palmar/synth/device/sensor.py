@@ -30,6 +30,7 @@ from palmar.synth.device.filters import (
 )
 from palmar.synth.device.philox import Draws
 from palmar.synth.device.resident import resident
+from palmar.synth.sensor import metering_weights
 
 KNOTS = 5
 MOST_CUTOUTS = 6
@@ -233,7 +234,7 @@ def expose(
 def _gains(light: Float[Tensor, "b 3 s s"], sensor: SensorBatch) -> Float[Tensor, "b 3 s s"]:
     """Exposure, white balance and vignette. Light beyond 4 is cut."""
     size = light.shape[-1]
-    mean = light.mean((2, 3))
+    mean = (light * _metering(size, light.device)).sum((2, 3))
     grey = 0.2126 * mean[:, 0] + 0.7152 * mean[:, 1] + 0.0722 * mean[:, 2]
     gain = sensor.exposure * (0.18 / grey.clamp(min=1e-3)) ** sensor.metering
     along = (torch.arange(size, device=light.device) + 0.5) / size
@@ -241,6 +242,11 @@ def _gains(light: Float[Tensor, "b 3 s s"], sensor: SensorBatch) -> Float[Tensor
     y = along - sensor.vignette_centre[:, 1:]
     falloff = (1.0 - 2.0 * sensor.vignette[:, None, None] * ((x * x)[:, None] + (y * y)[:, :, None])).clamp(min=0.02)
     return (light * (gain[:, None] * sensor.white_balance)[..., None, None] * falloff[:, None]).clamp(max=4.0)
+
+
+@resident
+def _metering(size: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(metering_weights(size, size)).to(device)
 
 
 @dataclass(frozen=True, eq=False)
