@@ -88,7 +88,7 @@ def test_hands_of_any_picture_become_right_ones(tiny):
     points = np.round(frame.keypoints[:, 9]).astype(int)
     for (x, y), colour in zip(points, ((255, 0, 0), (0, 255, 0)), strict=True):
         image[y - 1 : y + 2, x - 1 : x + 2] = colour
-    found = list(right_hands([replace(frame, image=image), replace(frame, image=None)], size=96))
+    found = list(right_hands([replace(frame, image=image), replace(frame, image=None)], size=96, seen=0.1))
     assert [f.name for f in found] == ["clip0/0/left", "clip0/0/right"]
     for side, hand in enumerate(found):
         assert hand.image.shape == (96, 96, 3)
@@ -99,6 +99,18 @@ def test_hands_of_any_picture_become_right_ones(tiny):
         size = np.ptp(hand.keypoints[1], 0).max()
         assert size == pytest.approx(96 / 1.6)
         np.testing.assert_allclose(hand.joints[1, :, 1:], frame.joints[side, :, 1:])
+
+
+def test_hands_at_the_border_are_left_out(tiny):
+    frame = tiny(VOCABULARY, camera=Camera(400, 300, 200, 200, 200, 150)).frames[0]
+    frame = replace(frame, image=np.zeros((300, 400, 3), np.uint8), joints=frame.joints.copy())
+    frame.joints[0] -= frame.joints[0].mean(0) - np.array([0, 0, 0.4], np.float32)
+    frame.joints[1] = frame.joints[0] + np.array([0.4, 0, 0], np.float32)  # its middle on the right edge
+    inside = frame.camera.inside(frame.keypoints).mean(1)
+    assert inside[0] == 1
+    assert 0.2 < inside[1] < 0.8
+    assert [hand.name for hand in right_hands([frame])] == ["clip0/0/left"]
+    assert len(list(right_hands([frame], seen=0.2))) == 2
 
 
 def test_four_pictures_show_one_entry(tmp_path, tiny):

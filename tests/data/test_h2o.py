@@ -29,6 +29,8 @@ from palmar.data.h2o import (
     unprojected,
     write_depth,
     write_h2o,
+    write_object,
+    write_object_pose,
 )
 from palmar.data.meshes import write_ply
 from palmar.errors import PalmarError
@@ -234,6 +236,29 @@ def test_read_gives_what_was_written(tmp_path, tiny):
         for a, b in zip(split.clips, back.clips, strict=True):
             same_clips(a, b)
         assert [f.name for f in back.frames] == [n for clip in back.clips for n in clip.frames]
+
+
+def test_labels_without_their_folders(tmp_path, tiny):
+    """The list says the action of every frame of a clip, its last too, and the action its verb."""
+    write_h2o(tmp_path / "out", {"train": tiny(VOCABULARY)})
+    for take in "01":
+        for folder in ("action_label", "verb_label", "obj_pose_rt", "cam_pose"):
+            shutil.rmtree(tmp_path / "out/subject1/h1" / take / "cam4" / folder)
+    frames = read_h2o(tmp_path / "out").frames
+    assert [frame.action for frame in frames] == [1] * 5 + [2] * 3
+    assert all(frame.verb == 1 for frame in frames)
+    assert frames[0].camera_from_object is None
+    assert frames[0].camera.world_from_camera is None
+
+
+def test_an_object_without_points(tmp_path):
+    nowhere = np.full((21, 3), np.nan, np.float32)
+    write_object(tmp_path / "a.txt", 3, nowhere)
+    number, points = read_object(tmp_path / "a.txt")
+    assert number == 3
+    np.testing.assert_array_equal(points, nowhere)
+    write_object_pose(tmp_path / "a.txt", 3, None)
+    assert read_object_pose(tmp_path / "a.txt") == (3, None)
 
 
 def test_another_vocabulary_and_hand_model(tmp_path, tiny):

@@ -221,16 +221,21 @@ class _Rows:
         return self.data.frame(int(self.rows[index]))
 
 
-def right_hands(frames: Iterable[EgoFrame], *, size: int = SIZE, scale: float = 1.6) -> Iterator[EgoFrame]:
+def right_hands(
+    frames: Iterable[EgoFrame], *, size: int = SIZE, scale: float = 1.6, seen: float = 0.8
+) -> Iterator[EgoFrame]:
     """A square picture around each hand of pictures, `size` pixels wide: what FreiHAND has, from anything.
 
     A left hand is mirrored, and so becomes a right one that the mirrored camera sees. scale: of the crop's side to the
-    longer side of the box around the joints. Frames without picture, and hands that are not in it, are left out.
+    longer side of the box around the joints. seen: hands with a smaller share of their joints in the picture are left
+    out, as are frames without picture.
     """
     for frame in frames:
         for side in (LEFT, RIGHT):
             keypoints = frame.keypoints[side]
-            if frame.image is None or not np.isfinite(keypoints).all() or not frame.camera.inside(keypoints).any():
+            if frame.image is None or not np.isfinite(keypoints).all():
+                continue
+            if frame.camera.inside(keypoints).mean() < seen:
                 continue
             crop = Crop.around(keypoints, scale=scale, size=size)
             image, joints = crop.extract(frame.image), frame.joints[side].copy()
