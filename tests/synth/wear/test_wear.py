@@ -169,6 +169,14 @@ def test_every_hand_has_a_cuff():
         assert np.isfinite(glove.cuff.from_surface @ rest).all()
 
 
+def test_every_finger_has_room_for_a_bandage():
+    model = HandModel.default()
+    for seed in range(150):
+        rng = np.random.default_rng((seed, 9))
+        shaped = model.shaped(rng.normal(0, 1, 10).clip(-2.5, 2.5))
+        assert wear.bandage(rng, shaped) is not None
+
+
 def test_outfits_are_the_same_on_every_run_and_never_mix_gloves_with_rings(hand):
     seen = set()
     for seed in range(40):

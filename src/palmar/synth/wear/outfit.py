@@ -134,7 +134,8 @@ def _finger_faces(finger: int, joint: int) -> Int32[np.ndarray, "f 3"]:
 def _finger_band(
     shaped: ShapedHand, finger: int, joint: int, along: float, profile, *, colour, roughness, specular
 ) -> Band:
-    """A band around a phalanx, `along` its length."""
+    """A band around a phalanx, `along` its length; narrower than its profile where a small finger has no room for
+    it."""
     model = shaped.model
     rest = shaped.vertices()
     rows = POSE_OF_FINGER[finger]
@@ -145,10 +146,18 @@ def _finger_band(
     axis = way / np.linalg.norm(way)
     back = np.cross(axis, model.hinge[rows[joint]])
     back = back if back[1] > 0 else -back
+    place = head + along * way
+    height = (rest[np.unique(faces)] - place) @ axis
+    low, high = (max(abs(float(s)) - ROOM, 1e-4) for s in (height.min(), height.max()))
+    short = min(1.0, low / max(-min(s for s, _ in profile), 1e-9), high / max(max(s for s, _ in profile), 1e-9))
     return band(
-        rest, faces, np.ones(len(faces), bool), head + along * way, axis, back, profile, colour=colour,
-        roughness=roughness, specular=specular, part=WEAR_PART,
+        rest, faces, np.ones(len(faces), bool), place, axis, back, [(short * s, gap) for s, gap in profile],
+        colour=colour, roughness=roughness, specular=specular, part=WEAR_PART,
     )  # fmt: skip
+
+
+ROOM = 0.002
+"""Metres that a band stays away from the end of a finger's skin."""
 
 
 def _metal(rng: np.random.Generator) -> Float[np.ndarray, " 3"]:
