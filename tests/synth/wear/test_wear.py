@@ -171,7 +171,7 @@ def test_every_hand_has_a_cuff():
 
 def test_every_finger_has_room_for_a_bandage():
     model = HandModel.default()
-    for seed in range(150):
+    for seed in (161, 544, 556, 661, 1036, *range(20)):  # the first five once had none
         rng = np.random.default_rng((seed, 9))
         shaped = model.shaped(rng.normal(0, 1, 10).clip(-2.5, 2.5))
         assert wear.bandage(rng, shaped) is not None
