@@ -14,6 +14,7 @@ from tyro.extras import subcommand_cli_from_dict
 from palmar.cli.bench import Bench
 from palmar.cli.demo import Demo
 from palmar.cli.export import Export
+from palmar.cli.gesture import Gesture
 from palmar.cli.licenses import Licenses
 from palmar.cli.methods import Methods, Run, job_of
 from palmar.cli.synth import Synth
@@ -35,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
     "train": Train,
+    "gesture": Gesture,
     "methods": Methods,
     "export": Export,
     "bench": Bench,

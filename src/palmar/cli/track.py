@@ -45,12 +45,15 @@ class Track:
     """Folder with detector.onnx, landmarker.onnx and their cards, instead of the package's."""
     int8: bool = False
     """The landmarker in eight bits: faster on processors, hardly less exact."""
+    gesture: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Name the gestures that `palmar gesture train` learned, in the column action."""
     overwrite: bool = False
     """Replace an earlier result at OUT."""
 
     def run(self) -> int:
         from palmar.geometry.camera import read_camera
         from palmar.media import read
+        from palmar.recognition.gesture import Gestures
         from palmar.tracking import OnnxNetworks, Result, track
         from palmar.tracking.result import camera_of
 
@@ -62,6 +65,7 @@ class Track:
             raise PalmarError("give --camera or --fov, not both.")
         source = source_of(self.input)
         out = self.out or beside(source)
+        gestures = None if self.gesture is None else Gestures.load(self.gesture)
         camera = None if self.camera is None else read_camera(self.camera)
         clip = read(source, stills=self.stills, camera=camera, fov=self.fov, mirrored=self.mirrored)
         with quiet_opencv(), Result(out, overlay=self.video, overwrite=self.overwrite) as result:
@@ -69,6 +73,8 @@ class Track:
 
             def live(frame: Frame, hands: Hands) -> None:
                 camera = camera_of(clip, frame.image)
+                if gestures is not None and gestures.kind == "static":
+                    hands = gestures.label(hands, None)
                 result.observe(frame, hands, camera=camera, mirrored=self.mirrored, fps=clip.frames.fps)
 
             with Progress("track") as tracking:
@@ -79,6 +85,8 @@ class Track:
                     progress=tracking,
                     observe=live if isinstance(source, int) else None,
                 )
+            if gestures is not None:
+                tracked = gestures(tracked)
             with Progress("draw") as drawing:
                 result.write(tracked, progress=drawing)
         note(f"{summary(tracked)}, {tracking.rate:.1f} frames per second; written to {out}")

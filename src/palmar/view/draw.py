@@ -40,7 +40,7 @@ class Style:
     width: float | None = None
     """Of a bone, pixels; None: a fiftieth of the hand, 1 to 8."""
     label: bool = True
-    """Side and track number beside the wrist."""
+    """Side, track number and action beside the wrist."""
     box: bool = False
 
 
@@ -63,7 +63,9 @@ def draw(image: UInt8[np.ndarray, "h w 3"], hands: Hands, style: Style = Style()
                 box[[0, 1]] if hands.keypoints is None else hands.keypoints[i, 0, :2] + (0.0, 0.12 * (box[3] - box[1]))
             )
             text = "right" if hands.side[i] else "left"
-            _text(out, text if hands.track[i] < 0 else f"{text} {hands.track[i]}", anchor, colour, style)
+            text = text if hands.track[i] < 0 else f"{text} {hands.track[i]}"
+            said = None if hands.action is None else hands.action[i]
+            _text(out, text if said is None else f"{text}: {said}", anchor, colour, style)
     return out
 
 
