@@ -136,6 +136,7 @@ KNOWN_PACKAGES: Mapping[str, str] = {
     "pillow": "MIT-CMU",
     "numpy": "BSD-3-Clause",
     "torch": "BSD-3-Clause",
+    "torchvision": "BSD-3-Clause",
     "av": "BSD-3-Clause",
     "typing-extensions": "PSF-2.0",
     "fsspec": "BSD-3-Clause",
