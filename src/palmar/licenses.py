@@ -118,8 +118,11 @@ BROUGHT: Mapping[str, tuple[Link, ...]] = {
 """What the wheels of our dependencies bring along that their own metadata does not name."""
 
 KNOWN_PACKAGES: Mapping[str, str] = {
+    "contourpy": "BSD-3-Clause",
+    "cycler": "BSD-3-Clause",
     "jaxtyping": "MIT",
     "jinja2": "BSD-3-Clause",
+    "kiwisolver": "BSD-3-Clause",
     "markupsafe": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
     "numba": "BSD-2-Clause",

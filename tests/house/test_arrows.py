@@ -38,7 +38,7 @@ FORBIDDEN = {
 }  # fmt: skip
 """Non-commercial, copyleft, or tied to a body model that is; none may stand in the chain, nor in what makes it."""
 OUTSIDE = {
-    "av", "cv2", "jaxtyping", "numpy", "onnxruntime", "pyarrow", "scipy", "tyro",
+    "av", "cv2", "jaxtyping", "matplotlib", "numpy", "onnxruntime", "pyarrow", "scipy", "tyro",
     "lightning_fabric", "numba", "onnx", "skimage", "torch", "torchvision", "triton",
 }  # fmt: skip
 """Everything from outside the standard library that the package imports; grows with pyproject.toml only."""

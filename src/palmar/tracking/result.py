@@ -66,6 +66,11 @@ class Result:
         self._part = self._folder.__enter__()
         return self
 
+    @property
+    def folder(self) -> Path:
+        """Where files that belong to the result are put until it is whole. Raises PalmarError outside the context."""
+        return self._inside()
+
     def observe(
         self,
         frame: Frame,
