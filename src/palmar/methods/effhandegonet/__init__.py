@@ -4,3 +4,25 @@ A trunk of stride 32 reads the whole picture; two branches of transposed convolu
 the right hand, two linear layers say which hands are there. A transformer of 30 thousand weights reads 20 frames of
 hands, box and label of the object.
 """
+
+from palmar.tasks.method import Method, Network
+
+METHOD = Method(
+    name="effhandegonet",
+    title="EffHandEgoNet",
+    paper="Wiktor Mucha, Martin Kampel, "
+    '"In My Perspective, In My Hands: Accurate Egocentric 2D Hand Pose and Action Recognition", 2024',
+    task="2D pose of two hands, first person; action recognition",
+    networks=(
+        Network(
+            name="action-transformer",
+            about="the action of a clip, from 20 frames of hands, the object's box and label",
+            train="palmar.methods.effhandegonet.action_training:TrainActionTransformer",
+            evaluate="palmar.methods.effhandegonet.action_training:EvaluateActionTransformer",
+        ),
+    ),
+    check="palmar.methods.effhandegonet.action_check:CheckActions",
+    notes="The authors' code has no licence file and the licence of their weights is not stated; they were trained on "
+    "data for research only. Nothing of them is part of this package; released checkpoints of the transformer load "
+    "(`action.from_official`) for those who may use them.",
+)

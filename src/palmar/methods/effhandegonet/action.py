@@ -203,9 +203,12 @@ class Fitted:
     def logits(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
         if not clips:
             return np.zeros((0, len(self.vocabulary.actions)), np.float32)
-        x = np.stack([vectors(clip, self.layout)[evenly(len(clip))] for clip in clips])
+        return self.scores(np.stack([vectors(clip, self.layout)[evenly(len(clip))] for clip in clips]))
+
+    def scores(self, sequences: Float32[np.ndarray, "n t d"]) -> Float32[np.ndarray, "n k"]:
+        """Logits of vectors of 20 frames each."""
         with torch.inference_mode():
-            return np.asarray(self.net.eval()(torch.from_numpy(x)).numpy())
+            return np.asarray(self.net.eval()(torch.from_numpy(sequences)).numpy())
 
     def probabilities(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
         z = self.logits(clips)

@@ -1,0 +1,45 @@
+"""The comparison of inputs, on clips where only the label, or nothing, tells the action."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from palmar.errors import PalmarError
+from palmar.geometry.camera import Camera
+from palmar.methods.effhandegonet import METHOD
+from palmar.methods.effhandegonet.action_check import compare
+from palmar.tasks.method import load
+from palmar.types.firstperson import EgoClip, Vocabulary
+
+VOCABULARY = Vocabulary(("none", "cup", "pen"), ("pour", "write"))
+
+
+def clips(count, seed):
+    rng = np.random.default_rng(seed)
+    camera = Camera(width=64, height=36, fx=50.0, fy=50.0, cx=31.5, cy=17.5)
+    out = []
+    for n in range(count):
+        joints = rng.normal((0, 0, 0.6), 0.03, (20, 2, 21, 3)).astype(np.float32)
+        points = np.full((20, 21, 3), np.nan, np.float32)
+        out.append(EgoClip(f"c{n}", camera, np.arange(20) / 30, joints, np.full(20, 1 + n % 2), points, n % 2))
+    return out
+
+
+def test_where_only_the_label_tells_hands_stay_at_chance_and_the_check_fails():
+    report = compare(clips(24, 0), clips(40, 1), VOCABULARY, (0,), 120)
+    top = {name: values[0] for name, values in report.figures["top-1"].items()}
+    assert report.figures["majority"] == 0.5
+    assert top["hands + box + label"] > 0.9
+    assert top["hands"] < 0.8
+    assert report.passed is False  # noise on hands that tell nothing takes nothing away, the box adds nothing
+    assert "| most frequent action | 0.500 | |" in report.table
+
+
+def test_bad_calls_and_the_card():
+    with pytest.raises(PalmarError, match="0 held out"):
+        compare(clips(2, 0), [], VOCABULARY, (0,), 10)
+    for network in METHOD.networks:
+        assert load(network.train)
+        assert load(network.evaluate)
+    assert load(METHOD.check)
