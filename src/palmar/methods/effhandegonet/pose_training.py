@@ -1,0 +1,240 @@
+"""`palmar train|eval effhandegonet` and `effhandnet`: the pose networks, through palmar's training loop.
+
+A run's folder holds `network.json`, which says what its weights are of: the config, and the data it was shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+from tyro.conf import arg
+
+from palmar.data.datasets import open_split, parse_data
+from palmar.errors import PalmarError
+from palmar.methods.effhandegonet.model import EffHandEgoNet, EgoNetConfig
+from palmar.methods.effhandegonet.objective import EgoLoss
+from palmar.methods.effhandegonet.pictures import Augmentation, EgoBatches
+from palmar.methods.effhandegonet.scores import score_frames
+from palmar.nn.detector import Detector
+from palmar.nn.trunks import Name, make_trunk, read_state
+from palmar.tasks.method import Report
+from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.start import digest_of, keep_lineage, start_from
+
+NETWORK = "network.json"
+SHIPPED = "shipped"
+"""In place of a file to start from: the package's own hand detector."""
+CALIBRATION = 4
+"""Batches whose pictures give the batch norms of a detector's file their statistics."""
+
+
+@dataclass(frozen=True)
+class TrainEffHandEgoNet:
+    """Train EffHandEgoNet, both hands' heat maps from a whole first-person picture, and go on where the run stands.
+
+    The defaults are small enough for two processor cores: the body of palmar's hand detector, 256 x 192 pixels. The
+    paper's network is --trunk efficientnet_v2_s --width 512 --height 512 --head 256 --sigma 3 --augmentation paper.
+    """
+
+    data: Annotated[tuple[str, ...], arg(metavar="DATA...")]
+    """What it learns from: kind:/path, such as synthetic:/data/acted or h2o:/data/h2o; the part train of each."""
+    folder: Annotated[Path, arg(name="run", metavar="DIR")] = Path("runs/effhandegonet")
+    """Folder of the run."""
+    trunk: Name = "palmar"
+    """Feature extractor."""
+    width: int = 256
+    """Pixels of the input; frames are stretched to it."""
+    height: int = 192
+    head: int = 64
+    """Channels of the up-steps."""
+    sigma: float = 2.0
+    """Of the heat, in cells of four pixels."""
+    start: str = SHIPPED
+    """What it begins from. With the trunk palmar: "shipped", the hand detector of the package, or a file of one; with
+    the others: a file of torchvision's ImageNet weights; "none"; or the folder of an earlier run of the same network.
+    "shipped" means "none" for the other trunks."""
+    steps: int = 12_000
+    batch: int = 32
+    rate: float = 1e-3
+    """Learning rate (AdamW; the paper has SGD at 0.1 for up to 1,000 epochs)."""
+    seed: int = 0
+    augmentation: Augmentation = "firstperson"
+    """firstperson: what another wearer would see; paper: with any turn and strong zoom-out; none."""
+    strength: float = 0.7
+    """Of the changes of light and sensor."""
+    over: Literal["predicted", "present", "either"] = "either"
+    """Hands whose maps are learned from; the paper's are those that the network thinks to be there."""
+    part: str = "train"
+    """Part of each data set."""
+    minutes: float | None = None
+    """Stop with a checkpoint after this long; the next call goes on."""
+    workers: int = 0
+    """Processes that make samples; 0: the training process itself."""
+    threads: int | None = None
+    """Of the training process, on a CPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    quiet: bool = False
+
+    @property
+    def config(self) -> EgoNetConfig:
+        return EgoNetConfig(self.trunk, self.height, self.width, self.head, sigma=self.sigma)
+
+    def run(self) -> Report | None:
+        config = self.config
+        splits = [open_split(text, self.part) for text in self.data]
+        batches = EgoBatches(
+            splits, (self.width, self.height), self.batch, self.seed,
+            augmentation=self.augmentation, strength=self.strength,
+        )  # fmt: skip
+        recipe = Recipe(
+            "effhandegonet", self.seed, self.batch, self.steps, self.rate,
+            warmup=min(300, max(self.steps // 10, 1)), precision=self.precision,
+        )  # fmt: skip
+        build, recipe = begun(self, config, recipe, batches)
+        write_network(self.folder, "effhandegonet", asdict(config), self.data)
+        outcome = train(
+            build, EgoLoss(self.sigma, over=self.over), batches, recipe, self.folder, minutes=self.minutes,
+            workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
+        )  # fmt: skip
+        return told(outcome, self.folder)
+
+
+def begun(
+    job: TrainEffHandEgoNet, config: EgoNetConfig, recipe: Recipe, batches: Callable[[int], dict[str, Any]]
+) -> tuple[Callable[[], nn.Module], Recipe]:
+    """What builds the network with the weights that it starts from, and the recipe, marked with them."""
+    if job.start == "none" or (job.start == SHIPPED and job.trunk != "palmar"):
+        return lambda: EffHandEgoNet(config), recipe
+    file = Path(str(files("palmar") / "weights" / "detector.onnx")) if job.start == SHIPPED else Path(job.start)
+    marked = replace(recipe, start=digest_of(file))
+    if file.is_dir():
+        keep_lineage(job.folder, file)
+        return lambda: load_average(file, EffHandEgoNet(config))[0], marked
+    if job.trunk != "palmar":
+        read_state(file)  # a file that is no state dict is named before the pictures are read
+
+        def imagenet() -> nn.Module:
+            net = EffHandEgoNet(config)
+            net.trunk = make_trunk(job.trunk, weights=file)
+            return net
+
+        return imagenet, marked
+    keep_lineage(job.folder, file)
+
+    def build() -> nn.Module:
+        net = EffHandEgoNet(config)
+        images = [torch.as_tensor(batches(recipe.steps - 1 - n)["image"]) for n in range(CALIBRATION)]
+        hands = start_from(Detector(), file, torch.cat(images))
+        net.trunk.body.backbone.load_state_dict(hands.backbone.state_dict())  # type: ignore[union-attr]
+        return net
+
+    return build, marked
+
+
+def write_network(folder: Path, name: str, config: dict[str, Any], data: Sequence[str]) -> None:
+    """`network.json` of a run; refuses a folder of another network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / NETWORK
+    mine = {"name": name, "config": config, "data": [f"{parse_data(text)[0]}:{parse_data(text)[1]}" for text in data]}
+    if file.exists():
+        theirs = read_network(folder, name)
+        if theirs["config"] != json.loads(json.dumps(config)):
+            raise PalmarError(f"{folder}: a run of a network of other sizes ({theirs['config']}); use a new folder.")
+        return
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def read_network(folder: Path, name: str) -> dict[str, Any]:
+    """`network.json` of a run of this network."""
+    file = folder / NETWORK
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        named, config = found["name"], found["config"]
+    except OSError as err:
+        raise PalmarError(f"{file}: cannot be read ({err.strerror or err}); name the folder of a run.") from err
+    except (ValueError, KeyError, TypeError) as err:
+        raise PalmarError(f"{file}: does not say what network the run is of.") from err
+    if named != name or not isinstance(config, dict):
+        raise PalmarError(f"{folder}: a run of {named!r}, expected {name}.")
+    return found
+
+
+def read_ego(folder: Path) -> tuple[EffHandEgoNet, int]:
+    """The averaged network of a run, in eval mode, and its step."""
+    try:
+        config = EgoNetConfig(**read_network(folder, "effhandegonet")["config"])
+    except TypeError as err:
+        raise PalmarError(f"{folder / NETWORK}: not a config of this version ({err}).") from err
+    net, step = load_average(folder, EffHandEgoNet(config))
+    assert isinstance(net, EffHandEgoNet)
+    return net, step
+
+
+def told(outcome: Outcome, folder: Path) -> Report:
+    """What a training job says at its end."""
+    figures = {"step": outcome.step, "finished": outcome.finished, **outcome.figures}
+    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
+    return Report(figures, "\n".join([f"{folder}:", "", "| figure | last stretch |", "|---|---|", *rows]))
+
+
+# ---------------------------------------------------------------------------------------------------------- evaluation
+
+
+@dataclass(frozen=True)
+class EvalEffHandEgoNet:
+    """Score EffHandEgoNet on first-person pictures: 2D error, PCK, presence; all frames, and those of hands that
+    overlap, or hold something."""
+
+    weights: Annotated[Path, arg(metavar="DIR")]
+    """Folder of a run, or one with effhandegonet.onnx and its card."""
+    data: str = field(kw_only=True)
+    """kind:/path."""
+    split: str = "test"
+    """Part of the data."""
+    limit: int = 0
+    """Frames at most, spread over all; 0: all."""
+
+    def run(self) -> Report:
+        from palmar.methods.effhandegonet.reader import EgoNet
+
+        frames = open_split(self.data, self.split).frames
+        if not len(frames):
+            raise PalmarError(f"{self.data}: its part {self.split} has no frames.")
+        count = len(frames) if self.limit <= 0 else min(self.limit, len(frames))
+        chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).astype(int)]
+        if (self.weights / NETWORK).is_file():
+            net, _ = read_ego(self.weights)
+            predict = from_network(net)
+        else:
+            predict = EgoNet(self.weights).keypoints
+        found = np.stack([predict(frame.image) for frame in chosen])  # type: ignore[arg-type]
+        return score_frames(found, chosen)
+
+
+def from_network(net: EffHandEgoNet) -> Callable[[np.ndarray], Float[np.ndarray, "2 21 2"]]:
+    """Picture -> keypoints in its pixels, NaN of hands that the network thinks absent; without ONNX."""
+    from palmar.methods.effhandegonet.export import EgoNetFile
+    from palmar.methods.effhandegonet.reader import squeezed, unsqueezed
+
+    file = EgoNetFile(net).eval()
+    size = (net.config.width, net.config.height)
+
+    def predict(image: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            points, _, present = file(torch.as_tensor(squeezed(image, size)[None]))
+        pixels = unsqueezed(points[0].double().numpy(), size, (image.shape[1], image.shape[0]))
+        return np.where(present[0].numpy()[:, None, None] > 0.5, pixels, np.nan)
+
+    return predict
