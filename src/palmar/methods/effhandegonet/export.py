@@ -39,7 +39,8 @@ class EgoNetFile(nn.Module):
     ) -> tuple[Float[Tensor, "b 2 21 2"], Float[Tensor, "b 2 21"], Float[Tensor, "b 2"]]:
         found = self.net(image)
         assert found.flags is not None
-        keypoints, height = keypoints_of(found.maps, 4.0, self.net.config.sigma)
+        config = self.net.config
+        keypoints, height = keypoints_of(found.maps, 4.0, config.sigma, compatible=config.compatible)
         return keypoints, height, found.flags.softmax(-1)[..., 1]
 
 

@@ -28,7 +28,7 @@ class EgoNetConfig:
     trunk: str = "efficientnet_v2_s"
     height: int = 512
     width: int = 512
-    """Pixels of the input, multiples of 64; a frame is stretched to it."""
+    """Pixels of the input, multiples of 32; a frame is stretched to it."""
     head: int = 256
     """Channels of the up-steps."""
     hands: int = 2
@@ -37,6 +37,8 @@ class EgoNetConfig:
     """Classes of the object, "none" included, that the variant of one hand tells apart."""
     sigma: float = SIGMA
     """Cells of a quarter of the input, of the Gaussians it learns."""
+    compatible: bool = False
+    """The published targets and decoder (`palmar.nn.heatmaps`), which released weights expect."""
 
     def __post_init__(self) -> None:
         one_of("trunk", self.trunk, TRUNKS)
@@ -111,6 +113,9 @@ class HandNetConfig:
     sigma: float = SIGMA
     """Pixels of the crop, of the Gaussians it learns."""
     statistics: tuple[tuple[float, ...], tuple[float, ...]] = field(default=FREIHAND)
+    """Mean and standard deviation of the channels; the trunk "palmar" keeps its own."""
+    compatible: bool = False
+    """The published targets and decoder."""
 
     def __post_init__(self) -> None:
         one_of("trunk", self.trunk, TRUNKS)

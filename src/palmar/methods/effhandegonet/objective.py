@@ -53,10 +53,11 @@ def keypoints_of(
 ) -> tuple[Float[Tensor, "*k 2"], Float[Tensor, "*k"]]:
     """Keypoints in pixels of the picture, and the height of each map's peak.
 
-    compatible: the published decoder: the mean of the whole map, without the half cell.
+    compatible: the published decoder: the mean of the whole map, as a share of the picture without the half cell, which
+    stands half a cell too far left and up on average, as its targets do.
     """
     if compatible:
-        return expectation(maps) * stride, maps.amax((-1, -2))
+        return expectation(maps) * stride - 0.5, maps.amax((-1, -2))
     cells, height = peak_expectation(maps, 2.5 * sigma)
     return pixels_of(cells, stride), height
 
