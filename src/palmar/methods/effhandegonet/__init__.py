@@ -15,6 +15,12 @@ METHOD = Method(
     task="2D pose of two hands, first person; action recognition",
     networks=(
         Network(
+            name="effhandegonet",
+            about="both hands' 21 keypoints and presence, from a whole first-person picture",
+            train="palmar.methods.effhandegonet.pose_training:TrainEffHandEgoNet",
+            evaluate="palmar.methods.effhandegonet.pose_training:EvalEffHandEgoNet",
+        ),
+        Network(
             name="action-transformer",
             about="the action of a clip, from 20 frames of hands, the object's box and label",
             train="palmar.methods.effhandegonet.action_training:TrainActionTransformer",
