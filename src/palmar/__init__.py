@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palmar.errors import PalmarWarning as PalmarWarning
     from palmar.geometry.camera import Camera as Camera
     from palmar.media.source import read as read
+    from palmar.recognition.act import act as act
     from palmar.tracking.result import read_result as read_result
     from palmar.tracking.result import write_result as write_result
     from palmar.tracking.stage import track as track
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOME = {
+    "act": "palmar.recognition.act",
     "Camera": "palmar.geometry.camera",
     "Clip": "palmar.types",
     "Hands": "palmar.types",
@@ -49,6 +51,7 @@ __all__ = [
     "PalmarWarning",
     "Tracker",
     "__version__",
+    "act",
     "draw",
     "read",
     "read_result",

@@ -35,12 +35,15 @@ class Gesture:
     """Hand shapes or movements; auto: movements where all recordings are videos of three seconds at most."""
     max_hands: int = 1
     """Hands of a recording that show the gesture."""
+    weights: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Folder with detector.onnx, landmarker.onnx and their cards, instead of the package's."""
     overwrite: bool = False
     """Replace an earlier file."""
 
     def run(self) -> int:
         from palmar.recognition.examples import read_examples
         from palmar.recognition.gesture import train_gestures
+        from palmar.tracking import OnnxNetworks
 
         at_least(1, max_hands=self.max_hands)
         if self.out.exists() and not self.overwrite:
@@ -48,7 +51,8 @@ class Gesture:
         if not self.out.absolute().parent.is_dir():
             raise PalmarError(f"{self.out}: there is no folder to write this file in.")
         with quiet_opencv(), Progress("track", "recordings") as tracking:
-            examples = list(read_examples(self.folder, max_hands=self.max_hands, progress=tracking))
+            networks = OnnxNetworks(self.weights)
+            examples = list(read_examples(self.folder, max_hands=self.max_hands, networks=networks, progress=tracking))
         motion = None if self.kind == "auto" else self.kind == "motion"
         with Progress("learn", "rounds") as learning:
             gestures, report = train_gestures(examples, motion=motion, progress=learning)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import tyro
 from tyro.extras import subcommand_cli_from_dict
 
+from palmar.cli.act import Act, ActTrain
 from palmar.cli.bench import Bench
 from palmar.cli.demo import Demo
 from palmar.cli.export import Export
@@ -36,13 +37,14 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
     "train": Train,
+    "act": Act,
     "gesture": Gesture,
     "methods": Methods,
     "export": Export,
     "bench": Bench,
     "licenses": Licenses,
 }
-BELOW: dict[tuple[str, str], type[Command]] = {("synth", "gallery"): Gallery}
+BELOW: dict[tuple[str, str], type[Command]] = {("synth", "gallery"): Gallery, ("act", "train"): ActTrain}
 """Commands of two words, whose first is one by itself, too."""
 ABOUT = "Any recording of hands into clean, typed, four-dimensional hand data. `palmar --version` prints the version."
 

@@ -11,6 +11,7 @@ Seconds on one core, without PyTorch. A hand unlike everything that was shown is
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from palmar.errors import PalmarError, one_of
+from palmar.errors import PalmarError, PalmarWarning, one_of
 from palmar.recognition.features import motion_features, points_of, pose_features
 from palmar.recognition.linear import Linear, fit, temperature
 from palmar.types import LEFT, Clip, Hands
@@ -184,7 +185,8 @@ def train_gestures(
 
     motion: whether the gestures are movements; by default they are where every recording is a sequence of at most
     three seconds. progress: called with the number of left-out rounds done and of all. Raises PalmarError for fewer
-    than two gestures, and for recordings without hands.
+    than two gestures, and for one without a hand in any of its recordings; single ones without are left out with a
+    warning.
     """
     names = tuple(sorted({example.name for example in examples}))
     if len(names) < 2:
@@ -197,14 +199,24 @@ def train_gestures(
         if any(e.fps is None for e in examples):
             raise PalmarError("motions are learned from videos; pictures have no time.")
         seconds = float(np.median([(_frames(e.hands) - 1) / float(e.fps or 1) for e in examples]))
-    features, labels, source = [], [], []
+    features, labels, source, empty = [], [], [], []
     for number, example in enumerate(examples):
         found = _features(example, kind)
         if not len(found):
-            raise PalmarError(f"{example.source}: no hand was found in it; take it out, or record it again.")
+            empty.append(example.source)
+            continue
         features.append(found)
         labels += [names.index(example.name)] * len(found)
         source += [number] * len(found)
+    lacking = [name for k, name in enumerate(names) if k not in labels]
+    if lacking:
+        raise PalmarError(f"gesture {lacking[0]!r}: no hand was found in any of its recordings; record it again.")
+    if empty:
+        warnings.warn(
+            f"no hand was found in {len(empty)} recordings, {empty[0]} the first of them; they are left out.",
+            PalmarWarning,
+            stacklevel=2,
+        )
     x, y, group = np.concatenate(features), np.array(labels), np.array(source)
     folds = _folds(group, y)
     logits, held = np.zeros((len(y), len(names))), np.zeros(len(y), bool)
