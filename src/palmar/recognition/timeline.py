@@ -73,7 +73,7 @@ def timeline(
     for action, first, after in spans:
         begin, end = float(times[first]), float(times[after - 1]) + step
         end = end if seconds is None else min(end, seconds)
-        if end - begin >= SHORTEST_S:
+        if end - begin >= SHORTEST_S - 1e-6:
             verb, thing = parts_of(vocabulary, action)
             sure = float(scores[first:after, action].mean())
             out.append(Acted(vocabulary.actions[action], verb, thing, begin, end, sure))
