@@ -109,7 +109,8 @@ def peak_expectation(
     """
     h, w = maps.shape[-2:]
     top, cell = maps.flatten(-2).max(-1)
-    px, py = (cell % w).to(maps.dtype), torch.div(cell, w, rounding_mode="floor").to(maps.dtype)
+    py = ((cell.to(maps.dtype) + 0.5) / w).floor()  # in floats: integer division differs between exporters
+    px = cell.to(maps.dtype) - w * py
 
     def near(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
         cells = torch.arange(count, device=maps.device, dtype=maps.dtype)

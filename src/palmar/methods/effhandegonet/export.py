@@ -59,7 +59,7 @@ def export_ego(
     Raises PalmarError where ONNX Runtime's answers differ from the network's.
     """
     need("onnx", extra="torch")
-    file = EgoNetFile(net.cpu().eval())
+    file = EgoNetFile(net.cpu()).eval()
     config = net.config
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (b, config.height, config.width, 3), dtype=np.uint8) for b in (1, 3)]

@@ -6,7 +6,7 @@ A run's folder holds `network.json`, which says what its weights are of: the con
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +28,7 @@ from palmar.nn.detector import Detector
 from palmar.nn.trunks import Name, make_trunk, read_state
 from palmar.tasks.method import Report
 from palmar.train.loop import Outcome, Recipe, load_average, train
-from palmar.train.start import digest_of, keep_lineage, start_from
+from palmar.train.start import LINEAGE, digest_of, keep_lineage, start_from
 
 NETWORK = "network.json"
 SHIPPED = "shipped"
@@ -205,10 +205,14 @@ class EvalEffHandEgoNet:
     """Part of the data."""
     limit: int = 0
     """Frames at most, spread over all; 0: all."""
+    export: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Write the run's averaged weights there, as effhandegonet.onnx, and their card with these figures."""
 
     def run(self) -> Report:
         from palmar.methods.effhandegonet.reader import EgoNet
 
+        if self.export is not None and not (self.weights / NETWORK).is_file():
+            raise PalmarError(f"{self.weights}: not the folder of a run; only a run's weights can be exported.")
         frames = open_split(self.data, self.split).frames
         if not len(frames):
             raise PalmarError(f"{self.data}: its part {self.split} has no frames.")
@@ -220,7 +224,36 @@ class EvalEffHandEgoNet:
         else:
             predict = EgoNet(self.weights).keypoints
         found = np.stack([predict(frame.image) for frame in chosen])  # type: ignore[arg-type]
-        return score_frames(found, chosen)
+        report = score_frames(found, chosen)
+        if self.export is not None:
+            export_run(
+                self.weights, self.export, {f"{parse_data(self.data)[1].name} {self.split}": dict(report.figures)}
+            )
+        return report
+
+
+def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's averaged weights as the reader's file, with a card that says where they come from."""
+    from palmar.licenses import world
+    from palmar.methods.effhandegonet.export import export_ego
+
+    net, step = read_ego(folder)
+    told, lineage = read_network(folder, "effhandegonet"), folder / LINEAGE
+    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    kinds = [text.partition(":")[0] for text in told["data"]]
+    foreign = [
+        {"name": kind, "licence": f"LicenseRef-{kind}-research-only", "what": f"data: frames of {kind}"}
+        for kind in sorted(set(kinds) - {"synthetic"})
+    ]
+    training = {
+        "recipe": recipe,
+        "seed": recipe["seed"],
+        "steps": step,
+        "samples": step * recipe["batch"],
+        "data": [f"{kind}:{Path(text.partition(':')[2]).name}" for kind, text in zip(kinds, told["data"], strict=True)],
+        "began_from": json.loads(lineage.read_text(encoding="utf-8")) if lineage.exists() else [],
+    }
+    return export_ego(net, to, licences=world(adapted_to=foreign), training=training, figures=figures)
 
 
 def from_network(net: EffHandEgoNet) -> Callable[[np.ndarray], Float[np.ndarray, "2 21 2"]]:
