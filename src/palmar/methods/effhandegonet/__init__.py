@@ -21,6 +21,12 @@ METHOD = Method(
             evaluate="palmar.methods.effhandegonet.pose_training:EvalEffHandEgoNet",
         ),
         Network(
+            name="effhandnet",
+            about="21 keypoints of one hand in its crop",
+            train="palmar.methods.effhandegonet.crop_training:TrainEffHandNet",
+            evaluate="palmar.methods.effhandegonet.crop_training:EvalEffHandNet",
+        ),
+        Network(
             name="action-transformer",
             about="the action of a clip, from 20 frames of hands, the object's box and label",
             train="palmar.methods.effhandegonet.action_training:TrainActionTransformer",

@@ -1,0 +1,140 @@
+"""`palmar train|eval effhandnet`: keypoints of one hand in its crop, through palmar's training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+from tyro.conf import arg
+
+from palmar.data.datasets import open_split
+from palmar.errors import PalmarError
+from palmar.methods.effhandegonet.crops import HandBatches, crop_map, cut
+from palmar.methods.effhandegonet.model import EffHandNet, HandNetConfig
+from palmar.methods.effhandegonet.objective import HandLoss, keypoints_of
+from palmar.methods.effhandegonet.pose_training import NETWORK, read_network, told, write_network
+from palmar.methods.effhandegonet.scores import boxes, score_frames
+from palmar.nn.trunks import Name, make_trunk
+from palmar.tasks.method import Report
+from palmar.train.loop import Recipe, load_average, train
+from palmar.types.firstperson import EgoFrame
+
+NAME = "effhandnet"
+
+
+@dataclass(frozen=True)
+class TrainEffHandNet:
+    """Train EffHandNet, the heat maps of one hand in its crop, and go on where the run stands.
+
+    The paper's network is --trunk efficientnet_v2_s --head 256.
+    """
+
+    data: Annotated[tuple[str, ...], arg(metavar="DATA...")]
+    """What it learns from: kind:/path, the part train of each."""
+    folder: Annotated[Path, arg(name="run", metavar="DIR")] = Path("runs/effhandnet")
+    """Folder of the run."""
+    trunk: Name = "mobilenet_v3_small"
+    size: int = 128
+    """Pixels of the crop."""
+    head: int = 64
+    """Channels of the up-steps."""
+    sigma: float = 3.0
+    """Of the heat, pixels of the crop."""
+    imagenet: Annotated[Path | None, arg(metavar="FILE")] = None
+    """torchvision's ImageNet weights of the trunk to begin from."""
+    steps: int = 12_000
+    batch: int = 32
+    rate: float = 1e-3
+    seed: int = 0
+    strength: float = 0.7
+    """Of the changes of light and sensor."""
+    part: str = "train"
+    """Part of each data set."""
+    minutes: float | None = None
+    workers: int = 0
+    threads: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    quiet: bool = False
+
+    def run(self) -> Report | None:
+        config = HandNetConfig(self.trunk, self.size, self.head, self.sigma)
+        batches = HandBatches(
+            [open_split(text, self.part) for text in self.data], self.size, self.batch, self.seed, self.strength
+        )
+        warmup = min(300, max(self.steps // 10, 1))
+        recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, warmup=warmup)
+        write_network(self.folder, NAME, asdict(config), self.data)
+
+        def build() -> nn.Module:
+            net = EffHandNet(config)
+            if self.imagenet is not None:
+                net.trunk = make_trunk(self.trunk, weights=self.imagenet, statistics=config.statistics)
+            return net
+
+        outcome = train(
+            build, HandLoss(self.sigma), batches, recipe, self.folder, minutes=self.minutes, workers=self.workers,
+            threads=self.threads, device=self.device, quiet=self.quiet,
+        )  # fmt: skip
+        return told(outcome, self.folder)
+
+
+def read_hand(folder: Path) -> tuple[EffHandNet, int]:
+    """The averaged network of a run, in eval mode, and its step."""
+    config = read_network(folder, NAME)["config"]
+    try:
+        config = HandNetConfig(**{**config, "statistics": tuple(tuple(row) for row in config["statistics"])})
+    except (TypeError, KeyError) as err:
+        raise PalmarError(f"{folder / NETWORK}: not a config of this version ({err}).") from err
+    net, step = load_average(folder, EffHandNet(config))
+    assert isinstance(net, EffHandNet)
+    return net, step
+
+
+def on_true_crops(net: EffHandNet, frames: Sequence[EgoFrame]) -> Float[np.ndarray, "n 2 21 2"]:
+    """Keypoints in pixels of each frame, from crops about the true hands: the best that a top-down network is given.
+    NaN where there is no hand."""
+    config = net.config
+    found = np.full((len(frames), 2, 21, 2), np.nan)
+    for n, frame in enumerate(frames):
+        if frame.image is None:
+            raise PalmarError(f"{frame.name}: there is no picture.")
+        true = frame.keypoints
+        for side in np.flatnonzero(np.isfinite(true).all((1, 2))):
+            m = crop_map(boxes(true[side]), config.size)
+            with torch.no_grad():
+                maps = net(torch.as_tensor(cut(frame.image, m, config.size)[None]))[0]
+            points, _ = keypoints_of(maps, 1.0, config.sigma, compatible=config.compatible)
+            found[n, side] = np.linalg.solve(m[:, :2], (points.double().numpy() - m[:, 2]).T).T
+    return found
+
+
+@dataclass(frozen=True)
+class EvalEffHandNet:
+    """Score EffHandNet on crops about the true hands of first-person pictures."""
+
+    weights: Annotated[Path, arg(metavar="DIR")]
+    """Folder of a run."""
+    data: str = field(kw_only=True)
+    """kind:/path."""
+    split: str = "test"
+    limit: int = 0
+    """Frames at most, spread over all; 0: all."""
+
+    def run(self) -> Report:
+        net, _ = read_hand(self.weights)
+        frames = some(open_split(self.data, self.split).frames, self.limit)
+        return score_frames(on_true_crops(net, frames), frames)
+
+
+def some(frames: Sequence[EgoFrame], limit: int) -> list[EgoFrame]:
+    """So many of the frames, spread over all. Raises PalmarError where there are none."""
+    if not len(frames):
+        raise PalmarError("this part of the data has no frames.")
+    count = len(frames) if limit <= 0 else min(limit, len(frames))
+    return [frames[i] for i in np.linspace(0, len(frames) - 1, count).astype(int)]
