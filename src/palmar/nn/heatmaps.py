@@ -107,7 +107,7 @@ def peak_expectation(
     Only cells within `radius` of the peak count, as many on one side as on the other (fewer near the border), so that
     neither a background nor the border draws the mean.
     """
-    h, w = maps.shape[-2:]
+    h, w = (int(n) for n in maps.shape[-2:])  # not tensors, also where the call is traced
     top, cell = maps.flatten(-2).max(-1)
     py = ((cell.to(maps.dtype) + 0.5) / w).floor()  # in floats: integer division differs between exporters
     px = cell.to(maps.dtype) - w * py

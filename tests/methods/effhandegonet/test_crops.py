@@ -99,14 +99,12 @@ def test_it_trains_and_is_scored(split, tmp_path, monkeypatch):
 
 def test_keypoints_come_back_from_crops(split):
     """A network that knows where the dots of the crop are gives them back in the picture."""
-    from palmar.methods.effhandegonet.model import HandNetConfig
+    from palmar.methods.effhandegonet.model import EffHandNet, HandNetConfig
     from palmar.nn.heatmaps import gaussian_maps
 
-    class Knowing(torch.nn.Module):
-        config = HandNetConfig("palmar", 128)
-
+    class Knowing(EffHandNet):
         def __init__(self, frames):
-            super().__init__()
+            super().__init__(HandNetConfig("palmar", 128, head=4))
             self.frames = iter(frames)
 
         def forward(self, image):
