@@ -162,6 +162,18 @@ def test_points_move_with_the_picture_and_keep_their_side(split, augmentation):
     assert all(turns)
 
 
+def test_a_right_hand_alone_is_never_mirrored(split):
+    batches = EgoBatches([split], (128, 96), 20, seed=3, strength=0.0, right_only=True)
+    batch = batches(0)
+    assert batch["keypoints"].shape == (20, 1, 21, 2)
+    assert batch["present"].shape == (20, 1)
+    assert batch["object"].shape == (20,)
+    hands = batch["keypoints"][batch["present"] > 0]
+    thumb, little = hands[:, 4] - hands[:, 0], hands[:, 20] - hands[:, 0]
+    assert len(hands) > 5
+    assert (thumb[:, 0] * little[:, 1] < thumb[:, 1] * little[:, 0]).all()
+
+
 def test_a_mirror_swaps_and_a_half_turn_does_not():
     rng = np.random.default_rng(0)
     hands = rng.uniform(10, 50, (2, 21, 2))
