@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from palmar.types import Hands as Hands
     from palmar.view.draw import draw as draw
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOME = {
     "act": "palmar.recognition.act",
