@@ -14,7 +14,7 @@ from palmar.errors import PalmarError
 from palmar.nn.detector import Detector, DetectorConfig
 from palmar.nn.landmarker import Landmarker, LandmarkerConfig
 from palmar.train.export import DetectorFile, LandmarkerFile, to_onnx
-from palmar.train.start import digest_of, keep_lineage, lineage_of, start_from
+from palmar.train.start import digest_of, inherited, keep_lineage, lineage_of, start_from
 
 SMALL = {"stem": 4, "widths": (4, 8, 8), "blocks": (1, 1, 0), "pyramid": 8}
 
@@ -116,3 +116,14 @@ def test_weights_without_a_card_are_named_by_their_hash(tmp_path: Path) -> None:
     (tmp_path / "net.json").write_text("[]")
     with pytest.raises(PalmarError, match=r"net\.json"):
         lineage_of(tmp_path / "net.onnx")
+
+
+def test_what_touched_the_beginning_touched_the_end():
+    own = [{"name": "palmar", "licence": "Apache-2.0", "what": "code"}]
+    photographs = {"name": "rooms", "licence": "Apache-2.0", "what": "photograph"}
+    lineage = [
+        {"start": "a", "licences": [*own, photographs]},
+        {"start": "b"},
+        {"start": "c", "licences": [photographs]},
+    ]
+    assert inherited(lineage, own) == [*own, photographs]

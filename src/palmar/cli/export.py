@@ -55,6 +55,7 @@ class Export:
         from palmar.nn.objects import ObjectConfig, ObjectDetector
         from palmar.train.export import Provenance, export
         from palmar.train.loop import Recipe, load_average
+        from palmar.train.start import inherited
 
         name = written.get("name")
         if name not in ("detector", "landmarker", "objects"):
@@ -72,15 +73,16 @@ class Export:
         net, step = load_average(self.folder, fresh)
         assert isinstance(net, Landmarker | Detector | ObjectDetector)
         scale = calibration(net, self.calibrate) if isinstance(net, Landmarker) else 1.0
+        began = lineage(self.folder)
         provenance = Provenance(
             recipe=recipe,
             steps=step,
             figures=figures,
             notes=self.notes,
             world=f"palmar-synth/{data['palmar']}/{data['seed']}",
-            licences=world(adapted_to=[photographs(folder) for folder in data["photographs"]]),
+            licences=inherited(began, world(adapted_to=[photographs(folder) for folder in data["photographs"]])),
             words=words,
-            began_from=lineage(self.folder),
+            began_from=began,
         )
         path = (self.out or self.folder) / f"{name}{'-int8' if self.int8 else ''}.onnx"
         pictures = typical(name, data["seed"]) if self.int8 else None

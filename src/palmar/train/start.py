@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,18 @@ def lineage_of(start: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, TypeError, AttributeError, IndexError) as err:
         raise PalmarError(f"{file}: does not tell what these weights went through ({err}).") from err
     row = {"start": digest_of(start), "samples": samples, "steps": steps, "commit": commit, "recipe": recipe}
-    return [*before, row]
+    licences = [] if start.is_dir() else told.get("licences", [])
+    return [*before, row | ({"licences": licences} if licences else {})]
+
+
+def inherited(lineage: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """`own` and, of what touched the weights that a run began from, what is not of its kind among them."""
+    rows = [dict(row) for row in own]
+    for told in lineage:
+        for row in told.get("licences", ()):
+            if (row.get("name"), row.get("licence")) not in {(r.get("name"), r.get("licence")) for r in rows}:
+                rows.append(dict(row))
+    return rows
 
 
 def keep_lineage(run: Path, start: Path) -> None:

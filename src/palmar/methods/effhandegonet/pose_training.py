@@ -28,7 +28,7 @@ from palmar.nn.detector import Detector
 from palmar.nn.trunks import Name, make_trunk, read_state
 from palmar.tasks.method import Report
 from palmar.train.loop import Outcome, Recipe, load_average, train
-from palmar.train.start import LINEAGE, digest_of, keep_lineage, start_from
+from palmar.train.start import LINEAGE, digest_of, inherited, keep_lineage, start_from
 
 NETWORK = "network.json"
 SHIPPED = "shipped"
@@ -253,7 +253,8 @@ def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, 
         "data": [f"{kind}:{Path(text.partition(':')[2]).name}" for kind, text in zip(kinds, told["data"], strict=True)],
         "began_from": json.loads(lineage.read_text(encoding="utf-8")) if lineage.exists() else [],
     }
-    return export_ego(net, to, licences=world(adapted_to=foreign), training=training, figures=figures)
+    licences = inherited(training["began_from"], world(adapted_to=foreign))
+    return export_ego(net, to, licences=licences, training=training, figures=figures)
 
 
 def from_network(net: EffHandEgoNet) -> Callable[[np.ndarray], Float[np.ndarray, "2 21 2"]]:
