@@ -18,11 +18,12 @@ from palmar.errors import PalmarError
 class Bench:
     """Measure the tracker on recordings of real hands, or the synthetic pictures by another tracker; prints a table."""
 
-    what: Positional[Literal["real", "judge"]]
+    what: Positional[Literal["real", "judge", "sequences"]]
     """real: our tracker on a folder of labelled photographs and videos, beside MediaPipe if wanted. judge: MediaPipe on
-    clean synthetic pictures, against their truth."""
+    clean synthetic pictures, against their truth. sequences: recognisers of signs and fingertip paths side by side."""
     path: Annotated[Positional[Path | None], arg(metavar="PATH")] = None
-    """Of real: the folder with webcam/, digits/ and video/ in it, those that are there."""
+    """Of real: the folder with webcam/, digits/ and video/ in it, those that are there. Of sequences: the folder with
+    sign-words.npz and point_history.csv."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write all numbers here too."""
     mediapipe: Annotated[Path | None, arg(metavar="PYTHON")] = None
@@ -55,7 +56,20 @@ class Bench:
         for file in (self.json, self.sheet):
             if file is not None and not file.absolute().parent.is_dir():
                 raise PalmarError(f"{file}: there is no folder to write this file in.")
-        return self._real() if self.what == "real" else self._judge()
+        return {"real": self._real, "judge": self._judge, "sequences": self._sequences}[self.what]()
+
+    def _sequences(self) -> int:
+        if self.path is None or not self.path.is_dir():
+            raise PalmarError(f"{self.path or 'bench sequences'}: no such folder; name the one with the sequences.")
+        from palmar.bench.sequences import measure, render
+        from palmar.cli.talk import Progress
+
+        with Progress("sequences", "runs") as progress:
+            found = measure(self.path, progress=progress)
+        print(render(found))
+        if self.json is not None:
+            self.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        return 0
 
     def _real(self) -> int:
         if self.path is None:
