@@ -32,6 +32,15 @@ def test_the_weights_are_there_and_are_what_their_cards_say(name):
     assert {"recipe", "seed", "commit", "figures", "licences"} <= set(card)
 
 
+def test_every_file_of_weights_is_what_its_card_says():
+    found = sorted(entry for entry in (PACKAGE / "weights").iterdir() if entry.name.endswith(".onnx"))
+    assert len(found) >= 6
+    for file in found:
+        card = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == card["sha256"], file
+        assert card["licences"], file
+
+
 def test_the_weights_are_small():
     sizes = [len(entry.read_bytes()) for entry in (PACKAGE / "weights").iterdir() if entry.name.endswith(".onnx")]
     assert sum(sizes) < MOST_WEIGHTS
