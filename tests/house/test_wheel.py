@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = files("palmar")
-MOST_WEIGHTS, MOST_ASSET = 16_000_000, 3_000_000
+MOST_WEIGHTS, MOST_ASSET = 20_000_000, 3_000_000
 """Bytes."""
 
 
