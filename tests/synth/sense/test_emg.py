@@ -161,7 +161,7 @@ def test_linear_regression_on_loudness_finds_the_angles():
         times = np.arange(0, seconds, 0.02)
         rng = np.random.default_rng((person, seed))
         arm = E.Arm.sample(np.random.default_rng((person, 77)))
-        poses = [E.relaxed_angles(), *(sample_pose(rng).angles for _ in range(22))]
+        poses = [E.relaxed_angles(), *(sample_pose(rng).angles for _ in range(44))]
         k = np.minimum((times / 0.65).astype(int), len(poses) - 2)
         share = minimum_jerk(np.clip((times / 0.65 - k) / 0.7, 0, 1))[:, None, None, None]
         angles = np.array(poses)[k] * (1 - share) + np.array(poses)[k + 1] * share
@@ -171,15 +171,15 @@ def test_linear_regression_on_loudness_finds_the_angles():
         past = np.concatenate([loud[1:], loud[:-1], np.ones((len(loud) - 1, 1))], 1)
         return past, angles[at][1:, 1:, 0, 0]
 
-    x, y = data(0, 0, 12.0)
+    x, y = data(0, 0, 26.0)
     solve = np.linalg.solve(x.T @ x + 3.0 * np.eye(x.shape[1]), x.T @ (y - y.mean(0)))
 
     def explained(a, b):
         return 1 - ((b - y.mean(0) - a @ solve) ** 2).sum() / ((b - y.mean(0)) ** 2).sum()
 
-    test = data(0, 1, 6.0)
+    test = data(0, 1, 12.0)
     same = explained(*test)
-    other = explained(*data(1, 1, 6.0))
+    other = explained(*data(1, 1, 12.0))
     assert same > 0.3
     assert other < same - 0.1
     assert explained(test[0], np.random.default_rng(0).permutation(test[1])) < 0.05
