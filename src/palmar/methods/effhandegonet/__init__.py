@@ -34,7 +34,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.effhandegonet.action_check:CheckActions",
-    weights="shipped, trained on the synthetic world alone: effhandegonet.onnx (trunk of the hand detector), action.onnx",
+    weights="shipped: effhandegonet.onnx (begun from the hand detector), action.onnx; trained on the synthetic world",
     notes="The authors' code has no licence file and the licence of their weights is not stated; they were trained on "
     "data for research only. Nothing of them is part of this package; released checkpoints of the transformer load "
     "(`action.from_official`) for those who may use them.",
