@@ -122,7 +122,7 @@ def _around(height: float, radius: float) -> Way:
     return Way("wrap", grasp_frame(UP, np.array([-1.0, 0.0, -0.2]), (0, height, 0)), radius, round=True)
 
 
-def _from_above(height: float, radius: float, *, pitch: float = 0.35) -> Way:
+def from_above(height: float, radius: float, *, pitch: float = 0.35) -> Way:
     """Fingertips round the rim of something round, from above and behind."""
     down = np.array([0.0, math.cos(pitch), math.sin(pitch)])
     return Way("top", grasp_frame(np.array([-0.5, 0.0, -1.0]), down, (0, height, 0)), radius, round=True)
@@ -136,7 +136,7 @@ def _pinched(
     return Way("pinch", grasp_frame(np.array(across), down, at), half)
 
 
-def _vessel(
+def vessel(
     outer: list[tuple[float, float]], wall: float, floor: float, of: Material, around: int = 40
 ) -> tuple[Shell, float]:
     """An open vessel from its outer outline (radius, height y) from the bottom up, and the radius of its mouth."""
@@ -156,7 +156,7 @@ def _vessel(
 def mug(rng: Rng) -> Prop:
     """With a handle, which points away from the palm."""
     r, h = rng.uniform(0.036, 0.043), rng.uniform(0.085, 0.105)
-    body, mouth = _vessel([(r * 0.94, h / 2), (r, h / 2 - 0.012), (r, -h / 2)], 0.004, 0.006,
+    body, mouth = vessel([(r * 0.94, h / 2), (r, h / 2 - 0.012), (r, -h / 2)], 0.004, 0.006,
                           material(rng, "ceramic", "patterned", "plastic"))  # fmt: skip
     t = np.linspace(-1.15, 1.15, 14)
     out, tall = rng.uniform(0.024, 0.03), 0.30 * h
@@ -164,13 +164,13 @@ def mug(rng: Rng) -> Prop:
     path[[0, -1], 0] = -(r - 0.003)
     handle = p.tube_shell(path, 0.0055, body.material, 0, 12)
     thing = Thing("mug", "kitchen", (body, handle), (), 0.3)
-    return Prop("mug", thing, {"body": _around(0.0, r), "rim": _from_above(-h / 2 + 0.012, r)}, "turn",
+    return Prop("mug", thing, {"body": _around(0.0, r), "rim": from_above(-h / 2 + 0.012, r)}, "turn",
                 {"mouth": np.array([0, -h / 2, 0])}, mouth)  # fmt: skip
 
 
 def glass(rng: Rng) -> Prop:
     r, h = rng.uniform(0.030, 0.036), rng.uniform(0.10, 0.135)
-    body, mouth = _vessel([(r * 0.88, h / 2), (r * 0.97, -0.1 * h), (r, -h / 2)], 0.0025, 0.008,
+    body, mouth = vessel([(r * 0.88, h / 2), (r * 0.97, -0.1 * h), (r, -h / 2)], 0.0025, 0.008,
                           material(rng, "glass", "plastic"))  # fmt: skip
     thing = Thing("glass", "kitchen", (body,), (), 0.25)
     return Prop("glass", thing, {"body": _around(-0.08 * h, 0.94 * r)}, "x", {"mouth": np.array([0, -h / 2, 0])}, mouth)
@@ -181,7 +181,7 @@ def bowl(rng: Rng) -> Prop:
     t = np.linspace(0.25, 1.0, 9)
     outer = [(r * math.sin(a * math.pi / 2) ** 0.9, h / 2 - h * (1 - math.cos(a * math.pi / 2))) for a in t]
     outer = [(0.5 * outer[0][0] + 0.01, h / 2), *[(x, y) for x, y in outer if y < h / 2 - 0.003]]
-    body, mouth = _vessel(outer, 0.0035, 0.006, material(rng, "ceramic", "plastic", "metal", "wood"))
+    body, mouth = vessel(outer, 0.0035, 0.006, material(rng, "ceramic", "plastic", "metal", "wood"))
     thing = Thing("bowl", "kitchen", (body,), (), 0.4)
     side = grasp_frame(np.array([1.0, 0, 0.25]), np.array([-0.25, 1.0, 0.45]), (r - 0.004, -h / 2 + 0.018, -0.005))
     return Prop(
@@ -219,14 +219,14 @@ def cap(rng: Rng, neck: float) -> Prop:
     ribbed = f.extrude_surface(outline, h).moved(p.ALONG_Z, (0, 0, 0))
     shell = Shell(ribbed, s.cylinder(h, r), material(rng, "plastic", "metal"))  # its ribs are 0.4 mm high
     thing = Thing("bottle cap", "kitchen", (shell,), (), 0.004)
-    return Prop("bottle cap", thing, {"top": replace(_from_above(-0.4 * h, r, pitch=0.2), style="pinch")}, "x")
+    return Prop("bottle cap", thing, {"top": replace(from_above(-0.4 * h, r, pitch=0.2), style="pinch")}, "x")
 
 
 def jar(rng: Rng) -> Prop:
     """Without its lid."""
     r, h = rng.uniform(0.034, 0.040), rng.uniform(0.105, 0.135)
     y, neck = h / 2, 0.86 * r
-    body, _mouth = _vessel([(r - 0.004, y), (r, y - 0.006), (r, -y + 0.022), (neck, -y + 0.014), (neck, -y)],
+    body, _mouth = vessel([(r - 0.004, y), (r, y - 0.006), (r, -y + 0.022), (neck, -y + 0.014), (neck, -y)],
                           0.003, 0.005, material(rng, "glass", "ceramic"))  # fmt: skip
     band = np.array([[0, -y + 0.03], [r + 0.0004, -y + 0.03], [r + 0.0004, y - 0.012], [0, y - 0.012]])
     shells = (body,) if rng.random() < 0.4 else (body, p.lathe_shell(band, material(rng, "printed")))
@@ -239,7 +239,7 @@ def lid(rng: Rng, neck: float) -> Prop:
     r, h = neck + 0.003, rng.uniform(0.015, 0.019)
     shell = p.lathe_shell(p.rounded_profile(r, h, 0.0015), material(rng, "metal", "plastic", "printed"))
     thing = Thing("jar lid", "kitchen", (shell,), (), 0.02)
-    return Prop("jar lid", thing, {"top": _from_above(-0.4 * h, r, pitch=0.25)}, "x")
+    return Prop("jar lid", thing, {"top": from_above(-0.4 * h, r, pitch=0.25)}, "x")
 
 
 def can(rng: Rng) -> Prop:
@@ -269,7 +269,7 @@ def ball(rng: Rng) -> Prop:
     profile = r * np.stack([np.sin(t), -np.cos(t)], 1)
     profile[[0, -1], 0] = 0.0
     thing = Thing("ball", "toy", (p.lathe_shell(profile, material(rng, "rubber", "patterned")),), (), 0.05)
-    return Prop("ball", thing, {"top": _from_above(-0.15 * r, 0.97 * r, pitch=0.3)}, "x",
+    return Prop("ball", thing, {"top": from_above(-0.15 * r, 0.97 * r, pitch=0.3)}, "x",
                 soft=np.array([0.16, -0.06, 0.16]))  # fmt: skip
 
 
@@ -327,9 +327,14 @@ def sheet(rng: Rng) -> Prop:
 
 
 def book(rng: Rng) -> Prop:
-    """Lies open, its pages look to -y, its spine runs along z; held at the left and right edges."""
+    """A thin one that lies open."""
     width, long, thick = rng.uniform(0.11, 0.15), rng.uniform(0.18, 0.23), rng.uniform(0.007, 0.012)
-    cover, sheets = material(rng, "printed", "patterned", "plastic"), material(rng, "printed")
+    return open_book(rng, width, long, thick, material(rng, "printed", "patterned", "plastic"))
+
+
+def open_book(rng: Rng, width: float, long: float, thick: float, cover: Material) -> Prop:
+    """Lies open, its pages look to -y, its spine runs along z; held at the left and right edges. Sizes of a half."""
+    sheets = material(rng, "printed")
     lift = rng.uniform(0.08, 0.22)
     shells = []
     for sign in (1.0, -1.0):
@@ -382,29 +387,40 @@ def spoon(rng: Rng) -> Prop:
 
 def tray(rng: Rng) -> Prop:
     """An open box with low walls, to put things in."""
-    wide, deep, tall, wall = rng.uniform(0.17, 0.22), rng.uniform(0.13, 0.16), rng.uniform(0.035, 0.05), 0.005
+    size = np.array([rng.uniform(0.17, 0.22), 0.0, rng.uniform(0.13, 0.16)])
+    size[1] = rng.uniform(0.035, 0.05)
     of = material(rng, "plastic", "wood", "patterned", "paper")
-    y = tall / 2
-    plates = [((wide, wall, deep), (0, y - wall / 2, 0))]
+    return open_box(("box", "tray", "basket")[int(rng.integers(3))], size, of)
+
+
+def open_box(noun: str, size: Float[np.ndarray, " 3"], of: Material) -> Prop:
+    """Full extents, without a lid."""
+    shells = tuple(_plates(size, of))
+    floor = size[1] / 2 - WALL
+    return Prop(noun, Thing("tray", "household", shells, (), 0.2), {}, "x", {"floor": np.array([0, floor, 0])},
+                float(min(size[0], size[2])) / 2)  # fmt: skip
+
+
+WALL = 0.005
+"""Thickness of a box's walls, metres."""
+
+
+def _plates(size: Float[np.ndarray, " 3"], of: Material) -> list[Shell]:
+    """Floor and four walls of a box."""
+    wide, tall, deep = size.tolist()
+    plates = [((wide, WALL, deep), (0.0, (tall - WALL) / 2, 0.0))]
     for sign in (-1, 1):
-        plates.append(((wall, tall, deep), (sign * (wide - wall) / 2, 0, 0)))
-        plates.append(((wide, tall, wall), (0, 0, sign * (deep - wall) / 2)))
-    shells = tuple(p.box_shell(np.array(size), 0.001, of).moved(np.eye(3), at) for size, at in plates)
-    noun = ("box", "tray", "basket")[int(rng.integers(3))]
-    return Prop(noun, Thing("tray", "household", shells, (), 0.2), {}, "x", {"floor": np.array([0, y - wall, 0])},
-                min(wide, deep) / 2)  # fmt: skip
+        plates.append(((WALL, tall, deep), (sign * (wide - WALL) / 2, 0.0, 0.0)))
+        plates.append(((wide, tall, WALL), (0.0, 0.0, sign * (deep - WALL) / 2)))
+    return [p.box_shell(np.array(full), 0.001, of).moved(np.eye(3), at) for full, at in plates]
 
 
 def chest(rng: Rng) -> Prop:
     """A box with a hinged lid; the hinge is away from the person."""
-    wide, tall, deep, wall = rng.uniform(0.12, 0.18), rng.uniform(0.065, 0.09), rng.uniform(0.09, 0.13), 0.005
+    wide, tall, deep = rng.uniform(0.12, 0.18), rng.uniform(0.065, 0.09), rng.uniform(0.09, 0.13)
     of, cover = material(rng, "wood", "plastic", "printed", "patterned"), material(rng, "wood", "plastic", "patterned")
     y, lid = tall / 2, 0.010
-    plates = [((wide, wall, deep), (0, y - wall / 2, 0))]
-    for sign in (-1, 1):
-        plates.append(((wall, tall, deep), (sign * (wide - wall) / 2, 0, 0)))
-        plates.append(((wide, tall, wall), (0, 0, sign * (deep - wall) / 2)))
-    shells = [p.box_shell(np.array(size), 0.001, of).moved(np.eye(3), at) for size, at in plates]
+    shells = _plates(np.array([wide, tall, deep]), of)
     over = 0.016
     shells.append(p.box_shell(np.array([wide + 0.004, lid, deep + over]), 0.002, cover, 1)
                   .moved(np.eye(3), (0, -y - lid / 2 - 0.0003, -over / 2)))  # fmt: skip
@@ -419,26 +435,36 @@ def chest(rng: Rng) -> Prop:
 
 
 def spray_bottle(rng: Rng) -> Prop:
-    """Its nozzle and trigger look to +z, away from the person."""
-    r, h = rng.uniform(0.028, 0.034), rng.uniform(0.11, 0.13)
-    neck, high = 0.0145, 0.062
-    y = h / 2
-    profile = np.array([[0, -y - high], [neck, -y - high], [neck, -y - 0.02], [0.75 * r, -y - 0.004], [r, -y + 0.012],
-                        [r, y - 0.006], [r - 0.005, y], [0, y]])  # fmt: skip
-    body = p.lathe_shell(profile, material(rng, "plastic", "glass"))
-    label = p.lathe_shell(np.array([[0, -y + 0.02], [r + 0.0004, -y + 0.02], [r + 0.0004, y - 0.015], [0, y - 0.015]]),
+    """Of a household, for cleaning."""
+    return trigger_bottle(rng, "spray bottle", rng.uniform(0.028, 0.034), rng.uniform(0.172, 0.192) + 0.022, 0.075,
                           material(rng, "printed"))  # fmt: skip
+
+
+def trigger_bottle(rng: Rng, noun: str, r: float, tall: float, head_long: float, of_label: Material) -> Prop:
+    """Its nozzle and trigger look to +z, away from the person. head_long: of what sits on top, along z."""
+    neck, high, cap = 0.0145, 0.062, 0.022
+    y = tall / 2
+    shoulder = -y + cap + high
+    profile = np.array([[0, shoulder - high], [neck, shoulder - high], [neck, shoulder - 0.02],
+                        [0.75 * r, shoulder - 0.004], [r, shoulder + 0.012], [r, y - 0.006], [r - 0.005, y],
+                        [0, y]])  # fmt: skip
+    body = p.lathe_shell(profile, material(rng, "plastic", "glass"))
+    ring = np.array([[0, shoulder + 0.02], [r + 0.0004, shoulder + 0.02], [r + 0.0004, y - 0.015], [0, y - 0.015]])
+    wrapped = p.lathe_shell(ring, of_label)
     of = material(rng, "plastic")
-    top = -y - high
-    head = p.box_shell(np.array([0.026, 0.024, 0.075]), 0.005, of).moved(np.eye(3), (0, top - 0.010, 0.012))
-    nozzle = p.lathe_shell(p.rounded_profile(0.008, 0.012, 0.001), of).moved(p.ALONG_Z, (0, top - 0.010, 0.055))
-    path = np.array([[0, top + 0.002, 0.036], [0, top + 0.020, 0.034], [0, top + 0.040, 0.040]])
+    top = shoulder - high
+    front = head_long - 0.026
+    head = p.box_shell(np.array([0.026, 0.024, head_long]), 0.005, of).moved(
+        np.eye(3), (0, top - 0.010, front - head_long / 2)
+    )
+    nozzle = p.lathe_shell(p.rounded_profile(0.008, 0.012, 0.001), of).moved(p.ALONG_Z, (0, top - 0.010, front + 0.005))
+    at = min(0.034, front - 0.002)
+    path = np.array([[0, top + 0.002, at + 0.002], [0, top + 0.020, at], [0, top + 0.040, at + 0.006]])
     trigger = p.tube_shell(path, np.array([0.0055, 0.005, 0.0045]), material(rng, "plastic"), 1)
-    joint = Joint("trigger", np.array([1.0, 0, 0]), np.array([0, top + 0.0, 0.034]), -0.45, 0.0)
-    thing = Thing("spray bottle", "household", (body, label, head, nozzle, trigger), (), 0.4, (joint,))
-    hold_at = top + 0.038
-    way = Way("wrap", grasp_frame(UP, np.array([-0.85, 0.0, 0.5]), (0, hold_at, 0)), 0.019)
-    return Prop("spray bottle", thing, {"neck": way}, "x", {"nozzle": np.array([0, top - 0.010, 0.062])})
+    joint = Joint("trigger", np.array([1.0, 0, 0]), np.array([0, top, at]), -0.45, 0.0)
+    thing = Thing(noun, "household", (body, wrapped, head, nozzle, trigger), (), 0.4, (joint,))
+    way = Way("wrap", grasp_frame(UP, np.array([-0.85, 0.0, 0.5]), (0, top + 0.038, 0)), 0.019)
+    return Prop(noun, thing, {"neck": way}, "x", {"nozzle": np.array([0, top - 0.010, front + 0.012])})
 
 
 def scissors(rng: Rng) -> Prop:
@@ -501,7 +527,7 @@ def adopted(rng: Rng, name: str) -> Prop:
             height = float(at[1]) - 0.15 * half[0] if grip.shape == "ball" else top + min(0.012, 0.6 * half[1])
             radius = float(half[0] if grip.shape == "disk" else max(half[0], half[2] if half[2] < 0.034 else 0.0))
             if radius < 0.043:
-                return Prop(noun, thing, {"top": _from_above(height, radius * 0.97, pitch=0.3)}, "none")
+                return Prop(noun, thing, {"top": from_above(height, radius * 0.97, pitch=0.3)}, "none")
             continue
         flat = [k for k in range(3) if abs(axes[1, k]) < 0.35 and half[k] < 0.036]
         if flat:
@@ -514,7 +540,7 @@ def adopted(rng: Rng, name: str) -> Prop:
             return Prop(noun, thing, {"body": Way(style, frame, float(half[k]))}, "none")
     side = float(np.hypot(*thing.size[[0, 2]]) / 2)
     return Prop(
-        noun, thing, {"top": _from_above(float(thing.bounds[0, 1]) + 0.012, min(side, 0.04), pitch=0.3)}, "none"
+        noun, thing, {"top": from_above(float(thing.bounds[0, 1]) + 0.012, min(side, 0.04), pitch=0.3)}, "none"
     )
 
 

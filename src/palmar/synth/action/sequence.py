@@ -16,9 +16,10 @@ import numpy as np
 
 from palmar.errors import one_of
 from palmar.hand import HandModel, ShapedHand
-from palmar.synth.action import props, tools, verbs
+from palmar.synth.action import care, goods, props, tools, verbs
 from palmar.synth.action.faults import look
-from palmar.synth.action.props import OPEN, prop
+from palmar.synth.action.goods import prop
+from palmar.synth.action.props import OPEN
 from palmar.synth.action.script import Script
 from palmar.synth.action.stage import LEFT, RIGHT, Item, Stage
 from palmar.synth.action.verbs import outward
@@ -41,6 +42,8 @@ class Action:
     """Empty where there is none."""
     act: Callable[[Stage, int], None]
     """Sets the stage and does it, mostly with the hand of that side."""
+    brief: bool = False
+    """Nothing is done before or after but what it needs, among goods that nobody touches: a clip of a data set."""
 
     @property
     def name(self) -> str:
@@ -215,7 +218,8 @@ def _hand_over(stage: Stage, side: int) -> None:
 
 
 def _read_book(stage: Stage, side: int) -> None:
-    book = stage.lead(prop(stage.rng, "book"), {LEFT: "edge", RIGHT: "edge"}, tools.book_pose(stage, high=False))
+    noun = ("book", "opened book")[int(stage.rng.integers(2))]
+    book = stage.lead(prop(stage.rng, noun), {LEFT: "edge", RIGHT: "edge"}, tools.book_pose(stage, high=False))
     tools.read_book(stage, book)
 
 
@@ -269,11 +273,97 @@ def _cut(stage: Stage, side: int) -> None:
     tools.cut(stage, side, paper)
 
 
+def _lifted(noun: str) -> Callable[[Stage, int], None]:
+    """Taken, and nothing more."""
+
+    def act(stage: Stage, side: int) -> None:
+        verbs.take(stage, side, _stand(stage, side, noun))
+
+    return act
+
+
+def _apart(stage: Stage, side: int, noun: str, *, on: bool) -> tuple[Item, Item]:
+    """A thing of `goods.BASES` before both hands, and its cap on it or beside it."""
+    thing, cover = goods.capped(stage.rng, noun)
+    base = stage.add(thing, _spot(stage, 1 - side, (-0.03, 0.04), (0.34, 0.38), thing.reach), side=1 - side)
+    if on:
+        return base, stage.attach(cover, base, base.prop.marks["mouth"] + goods.SEAT * cover.top * props.UP)
+    lid = stage.add(cover, _spot(stage, side, (0.12, 0.2), NEAR, cover.reach), side=side)
+    lid.partners.append(base)
+    return base, lid
+
+
+def _open(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        (care.pull_off if noun == "chips" else tools.open_jar)(stage, side, *_apart(stage, side, noun, on=True))
+
+    return act
+
+
+def _close(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        (care.press_on if noun == "chips" else tools.close_jar)(stage, side, *_apart(stage, side, noun, on=False))
+
+    return act
+
+
+def _from_crate(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        crate = _stand(stage, side, "crate", (-0.02, 0.06), FAR)
+        item = stage.add(prop(stage.rng, noun), (0.0, 0.4), side=side)
+        tools.put_into_before(stage, item, crate)
+        verbs.take(stage, side, item)
+        _maybe_place(stage, side, 0.3)
+
+    return act
+
+
+def _into_crate(noun: str) -> Callable[[Stage, int], None]:
+    def act(stage: Stage, side: int) -> None:
+        crate = _stand(stage, side, "crate", (-0.16, -0.08), FAR)
+        thing = prop(stage.rng, noun)
+        at = np.array([outward(side) * stage.rng.uniform(0.14, 0.22), stage.table - thing.low - 0.09, 0.34])
+        stage.give_upright(side, thing, next(iter(thing.ways)), at)
+        tools.put_in(stage, side, crate)
+
+    return act
+
+
+def _from_hand(noun: str, *does: Callable[[Stage, int], None], chance: float = 0.4) -> Callable[[Stage, int], None]:
+    """It is in the hand, or taken first; these are done with it; mostly it stays in the hand."""
+
+    def act(stage: Stage, side: int) -> None:
+        thing = prop(stage.rng, noun)
+        if stage.rng.random() < 0.5:
+            verbs.take(stage, side, stage.add(thing, _spot(stage, side, OWN, NEAR, thing.reach), side=side))
+        else:
+            height = stage.table - thing.low - stage.rng.uniform(0.08, 0.13)
+            at = np.array([outward(side) * stage.rng.uniform(0.1, 0.18), height, stage.rng.uniform(0.3, 0.38)])
+            stage.give_upright(side, thing, next(iter(thing.ways)), at)
+        for do in does:
+            do(stage, side)
+        if stage.hands[side].item is not None:
+            _maybe_place(stage, side, chance)
+
+    return act
+
+
+def _pour_milk(stage: Stage, side: int) -> None:
+    noun = ("bowl", "glass", "mug")[int(stage.rng.integers(3))]
+    into = _stand(stage, side, noun, (-0.12, -0.04), NEAR)
+    _from_hand("uncapped milk", lambda stage, side: verbs.pour(stage, side, into))(stage, side)
+
+
 def _point(stage: Stage, side: int) -> None:
     nouns = ("mug", "bottle", "bowl", "can", "jar", "ball", "glass")
     item = _stand(stage, side, nouns[int(stage.rng.integers(len(nouns)))], (-0.06, 0.2), FAR)
     verbs.point(stage, side, item)
 
+
+GOODS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
+"""The objects of H2O in the order of its labels 1 to 8."""
+KEPT = {"book": "closed book"}
+"""What is asked of `goods.prop` for a noun, where that is another word."""
 
 ACTIONS: Mapping[str, Action] = {
     action.name: action
@@ -324,6 +414,18 @@ ACTIONS: Mapping[str, Action] = {
         Action("wave", "", verbs.wave),
         Action("count", "", verbs.count),
         Action("sign", "", verbs.sign),
+        *(Action("grab", noun, _lifted(KEPT.get(noun, noun)), brief=True) for noun in GOODS),
+        *(Action("place", noun, _place(KEPT.get(noun, noun)), brief=True) for noun in GOODS),
+        *(Action("open", noun, _open(noun), brief=True) for noun in ("lotion", "milk", "chips")),
+        *(Action("close", noun, _close(noun), brief=True) for noun in ("lotion", "milk", "chips")),
+        Action("pour", "milk", _pour_milk, brief=True),
+        *(Action("take out", n, _from_crate(n), brief=True) for n in ("espresso", "cocoa", "chips", "cappuccino")),
+        *(Action("put in", noun, _into_crate(noun), brief=True) for noun in ("espresso", "cocoa", "cappuccino")),
+        Action("apply", "lotion", _from_hand("uncapped lotion", care.apply), brief=True),
+        Action("apply", "spray", _from_hand("spray", care.apply), brief=True),
+        Action("read", "espresso", _from_hand("espresso", tools.read_label), brief=True),
+        Action("spray", "spray", _from_hand("spray", tools.spray), brief=True),
+        Action("squeeze", "lotion", _from_hand("uncapped lotion", care.squeeze_out), brief=True),
     )
 }
 """All classes by name."""
@@ -371,10 +473,13 @@ def compose(
 
 def _draw(rng: np.random.Generator, action: Action, shaped: ShapedHand, side: int, table: float, alone: bool) -> Script:
     stage = Stage(rng, shaped, table)
-    if not alone and rng.random() < 0.2 and action.noun and action.name not in HELD:
+    if not alone and not action.brief and rng.random() < 0.2 and action.noun and action.name not in HELD:
         (verbs.wave, verbs.sign)[int(rng.integers(2))](stage, side if rng.random() < 0.7 else 1 - side)
     action.act(stage, side)
     wanted = int(rng.choice(5, p=(0.25, 0.25, 0.25, 0.15, 0.10))) + 1
+    if action.brief and not alone:
+        _neighbours(stage)
+    alone = alone or action.brief
     others = [] if alone else _bystanders(stage)
     while not alone and len(stage.done) < wanted:
         free = [s for s in (side, 1 - side) if stage.hands[s].item is None]
@@ -418,6 +523,15 @@ def _bystanders(stage: Stage) -> list[Item]:
         at = _spot(stage, RIGHT, (-0.3, 0.3), (0.43, 0.52), thing.reach)
         out.append(stage.add(thing, at, side=RIGHT if at[0] > 0 else LEFT))
     return out
+
+
+def _neighbours(stage: Stage) -> None:
+    """Some of the goods stand at the far side of the table."""
+    nouns = ("closed book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
+    for row in stage.rng.permutation(len(nouns))[: int(stage.rng.integers(0, 5))]:
+        if not any(item.noun in nouns[row] for item in stage.items):
+            thing = prop(stage.rng, nouns[row])
+            stage.stand(thing, _spot(stage, RIGHT, (-0.34, 0.34), (0.46, 0.60), thing.reach))
 
 
 def _besides(stage: Stage, side: int, others: list[Item]) -> bool:

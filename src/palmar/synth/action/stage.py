@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from palmar.geometry.transforms import inverse
+from palmar.geometry.transforms import inverse, rigid
 from palmar.hand import ShapedHand, limits
 from palmar.synth import gestures
 from palmar.synth.action.grip import Distance, Grip, hold, other_hand
@@ -190,6 +190,14 @@ class Stage:
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = yaw(turn), at
         item.path.first = fixed(pose)
+        return item
+
+    def stand(self, prop: Prop, place: tuple[float, float]) -> Item:
+        """A thing that nobody is going to touch, on the table at (x, z), turned any way."""
+        item = self._new(prop)
+        item.path.first = fixed(
+            rigid(yaw(float(self.rng.uniform(-np.pi, np.pi))), np.array([place[0], self.table - prop.low, place[1]]))
+        )
         return item
 
     def attach(self, prop: Prop, on: Item, place: Float[np.ndarray, " 3"]) -> Item:

@@ -475,10 +475,22 @@ def spray(stage: Stage, side: int) -> None:
     pose = rigid(turned(rng.uniform(0.0, 0.35), 0, 0) @ yaw(aside * rng.uniform(0.0, 0.5)), at)
     there = stage.carry(side, pose, begin, lift=0.0)
     stage.mark(side, "move", item.noun, "hold", there, start=begin)
+    time = pulls(stage, side, there + stage.pause(0.05, 0.2), int(rng.integers(2, 5)))
+    hand.free = time
+    stage.mark(side, "spray", item.noun, "hold", time)
+    stage.note(there, time, "spray", item.noun, side)
+    stage.now = time
+
+
+def pulls(stage: Stage, side: int, time: float, count: int) -> float:
+    """The trigger of what the hand holds is pulled so many times; gives when that is over."""
+    hand = stage.hands[side]
+    item = hand.item
+    assert item is not None
+    assert hand.grip is not None
     pulled = pulled_grip(stage, side, item)
-    time = there + stage.pause(0.05, 0.2)
     low = item.prop.thing.joints[0].low
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(count):
         pull, back, rest = 0.16 * stage.tempo, 0.2 * stage.tempo, stage.pause(0.05, 0.25)
         stage.form(side, pulled.angles, time, pull)
         item.joints.add(time, pull, np.array([low]))
@@ -486,10 +498,7 @@ def spray(stage: Stage, side: int) -> None:
         item.joints.add(time + pull + 0.05, back, np.array([0.0]))
         stage.sprays.append((time + 0.5 * pull, time + pull + 0.05, item))
         time += pull + 0.05 + back + rest
-    hand.free = time
-    stage.mark(side, "spray", item.noun, "hold", time)
-    stage.note(there, time, "spray", item.noun, side)
-    stage.now = time
+    return time
 
 
 def pulled_grip(stage: Stage, side: int, item: Item) -> Grip:

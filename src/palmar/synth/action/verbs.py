@@ -358,9 +358,20 @@ def squeeze(stage: Stage, side: int) -> None:
     middle = np.array([outward(side) * stage.rng.uniform(0.04, 0.14), stage.table - 0.20, stage.rng.uniform(0.3, 0.38)])
     there = stage.carry(side, stage.upright(side, middle), begin)
     stage.mark(side, "move", item.noun, "hold", there, start=begin)
-    start = time = there
-    grip = hand.grip
-    for _ in range(int(stage.rng.integers(2, 5))):
+    time = presses(stage, side, there, int(stage.rng.integers(2, 5)))
+    hand.free = time
+    stage.mark(side, "squeeze", item.noun, "hold", time)
+    stage.note(there, time, "squeeze", item.noun, side)
+    stage.now = time
+
+
+def presses(stage: Stage, side: int, time: float, count: int) -> float:
+    """The soft thing in the hand is pressed so many times; gives when that is over."""
+    hand = stage.hands[side]
+    item, grip = hand.item, hand.grip
+    assert item is not None
+    assert grip is not None
+    for _ in range(count):
         hard = stage.rng.uniform(0.5, 1.0)
         press = stage.pause(0.22, 0.4)
         tight = grip.angles + 0.28 * hard * (grip.tight - grip.angles)
@@ -370,10 +381,7 @@ def squeeze(stage: Stage, side: int) -> None:
         stage.form(side, grip.angles, time + press + hold, press)
         item.joints.add(time + press + hold, press, np.array([0.0]))
         time += 2 * press + hold + stage.pause(0.02, 0.15)
-    hand.free = time
-    stage.mark(side, "squeeze", item.noun, "hold", time)
-    stage.note(start, time, "squeeze", item.noun, side)
-    stage.now = time
+    return time
 
 
 def wipe(stage: Stage, side: int) -> None:

@@ -50,6 +50,8 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "wipe": ("wipes the table with the {noun}", "cleans the table with the {noun}", "rubs the table with the {noun}"),
     "tap": ("taps on the {noun}", "types on the {noun}"),
     "drink": ("drinks from the {noun}", "takes a sip from the {noun}"),
+    "apply": ("rubs the {noun} in", "spreads the {noun} on the hands", "applies the {noun}"),
+    "wait for": ("waits open for the {noun}", "is held open for the {noun}", "lies open for the {noun}"),
     "hold": ("holds the {noun}", "keeps hold of the {noun}", "steadies the {noun}"),
     "rest": ("rests", "is at rest", "lies still"),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from palmar.geometry.transforms import inverse
 from palmar.render import Mesh
 from palmar.synth.action import Script, State, action_names, compose
 from palmar.synth.action.stage import Item
+from palmar.synth.action.vocabulary import H2O_ACTIONS
 from palmar.synth.cameras import Shake, around, look_at, still, webcam
 from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import Grip
@@ -83,9 +84,14 @@ def play(seed: int, index: int, names: Sequence[str] | None = None) -> Play:
     return Play(person, script, pose, scene)
 
 
-PLAYS: Mapping[str, Callable[[int, int], Play]] = {"acting": play}
-"""Scenes of acting by their name in `palmar.synth.scenes.SCENES`."""
-CLASSES: Mapping[str, Callable[[], Sequence[str]]] = {"acting": action_names}
+def h2o(seed: int, index: int) -> Play:
+    """The same with the 36 actions of the H2O data set in turns, on its eight objects."""
+    return play(seed, index, H2O_ACTIONS)
+
+
+PLAYS: Mapping[str, Callable[[int, int], Play]] = {"acting": play, "h2o acting": h2o}
+"""Scenes of acting by name, for sequences; the first is one of `palmar.synth.scenes.SCENES`, too."""
+CLASSES: Mapping[str, Callable[[], Sequence[str]]] = {"acting": action_names, "h2o acting": lambda: H2O_ACTIONS}
 """The classes that each of them takes in turns."""
 
 
