@@ -156,6 +156,7 @@ class GraphTransformer(nn.Module):
         super().__init__()
         basis = chebyshev_basis(laplacian(nodes, bones))
         self.enter = ChebyshevConv(inputs, width, basis)
+        nn.init.normal_(self.enter.bias, std=0.5)  # where all points are one, the norms need some spread to divide by
         self.layers = nn.ModuleList(GraphLayer(width, heads, basis, dropout) for _ in range(layers))
         self.leave = ChebyshevConv(width, outputs, basis)
 
