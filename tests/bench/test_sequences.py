@@ -54,11 +54,24 @@ def folder(tmp_path):
 def test_what_is_held_out(folder):
     words, paths = sequences.words(folder / "sign-words.npz"), sequences.paths(folder / "point_history.csv")
     assert words.x.shape == (30, 30, 2 * (21 + 21 + 6))
-    assert sorted(np.concatenate(words.folds).tolist()) == list(range(30))
-    (held,) = paths.folds
-    of_kind = held[held < 120]
-    assert len(of_kind) == 30
-    assert set(of_kind % 50) == set(range(35, 50))
+    assert sorted(np.concatenate([held for _, held in words.folds]).tolist()) == list(range(30))
+    for shown, held in words.folds:
+        assert sorted([*shown, *held]) == list(range(30))
+    ((shown, held),) = paths.folds
+    assert len(held) == 72
+    assert {int(row) // 12 for row in held[held < 120]} == set(sequences.HELD)
+    gaps = np.abs(shown[:, None] - held)[paths.y[shown][:, None] == paths.y[held]]
+    assert gaps.min() == 16  # windows of 16 frames: none that is learned from shares a frame with a held-out one
+
+
+def test_no_frame_is_on_both_sides_and_little_is_left_out():
+    y = np.repeat([0, 1, 2], [1000, 500, 777])
+    shown, held = sequences.blocks(y, 16)
+    frames = lambda rows, kind: {int(r) + f for r in rows[y[rows] == kind] for f in range(16)}  # noqa: E731
+    for kind in range(3):
+        assert not frames(shown, kind) & frames(held, kind)
+        assert abs((y[held] == kind).sum() - 0.3 * (y == kind).sum()) <= 3
+        assert (y == kind).sum() - (y[held] == kind).sum() - (y[shown] == kind).sum() == 6 * 15
 
 
 def test_the_table(folder, monkeypatch):

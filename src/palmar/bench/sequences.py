@@ -1,8 +1,9 @@
 """Recognisers of short recordings of real hands side by side: `palmar bench sequences FOLDER`.
 
     words   sign-words.npz: 180 recordings of 30 frames, 3 words; 5 folds, whole recordings held out
-    paths   point_history.csv: 5,296 paths of a fingertip over 16 frames, 4 kinds; the last 30 % of every block of 50
-            rows of a kind held out: neighbouring rows are the same movement, and random rows would be known already
+    paths   point_history.csv: 5,296 paths of a fingertip over 16 frames, 4 kinds; three blocks of ten of each kind's
+            rows held out. A row is mostly the row before it, one frame later, so rows that share frames with held-out
+            ones are not learned from either
 
 The action transformer of EffHandEgoNet (Mucha and Kampel 2024) against the nearest neighbour under dynamic time warping
 (Sakoe and Chiba 1978), a GRU (Cho et al. 2014) of about as many weights, and logistic regression on the mean over time.
@@ -26,7 +27,8 @@ from palmar.recognition.linear import fit as fit_linear
 
 SEEDS = (0, 1, 2)
 FOLDS = 5
-BLOCK, HELD = 50, 15
+BLOCKS, HELD = 10, (2, 5, 8)
+"""Each kind's rows are cut into so many blocks in the file's order; these are held out."""
 STEPS, BATCH, RATE = 600, 64, 2e-3
 BAND = 5
 """Frames by which the warping may lead or lag."""
@@ -35,13 +37,14 @@ LARGEST = 1 << 28
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """N sequences of T frames, and which of them are held out together."""
+    """N sequences of T frames, and which of them are learned from and held out."""
 
     name: str
     x: Float[np.ndarray, "n t d"]
     y: Int[np.ndarray, " n"]
     classes: int
-    folds: tuple[Int[np.ndarray, " _"], ...]
+    folds: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]], ...]
+    """Rows that are learned from, and rows that are held out."""
 
 
 Recogniser = Callable[[np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
@@ -64,7 +67,9 @@ def words(file: Path) -> Task:
         parts.append(np.where(seen, (points - middle) / size, 0.0).reshape(*points.shape[:2], -1))
     y = np.unique(label, return_inverse=True)[1]
     order = np.random.default_rng(0).permutation(len(y))
-    return Task("words", np.concatenate(parts, -1), y, int(y.max()) + 1, tuple(order[k::FOLDS] for k in range(FOLDS)))
+    every = np.arange(len(y))
+    folds = tuple((np.setdiff1d(every, order[k::FOLDS]), order[k::FOLDS]) for k in range(FOLDS))
+    return Task("words", np.concatenate(parts, -1), y, int(y.max()) + 1, folds)
 
 
 def paths(file: Path) -> Task:
@@ -77,11 +82,23 @@ def paths(file: Path) -> Task:
         y, x = rows[:, 0].astype(int), rows[:, 1:].reshape(len(rows), -1, 2)
     except (OSError, ValueError, IndexError) as err:
         raise PalmarError(f"{file}: expected rows of a label and x, y by turns ({err}).") from err
-    held = []
+    return Task("paths", x, y, int(y.max()) + 1, (blocks(y, x.shape[1]),))
+
+
+def blocks(y: Int[np.ndarray, " n"], frames: int) -> tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]:
+    """Rows to learn from and rows held out, of windows of so many frames that follow one another frame by frame.
+
+    Windows less than their length apart share frames, so those beside a held-out block belong to neither.
+    """
+    shown, held = [], []
     for kind in np.unique(y):
         of = np.flatnonzero(y == kind)
-        held += [row for place, row in enumerate(of) if place % BLOCK >= BLOCK - HELD]
-    return Task("paths", x, y, int(y.max()) + 1, (np.array(sorted(held)),))
+        place = np.arange(len(of))
+        out = np.isin(place * BLOCKS // len(of), HELD)
+        gap = np.abs(place[:, None] - place[out]).min(1, initial=len(of))
+        held.append(of[out])
+        shown.append(of[gap >= frames])
+    return np.concatenate(shown), np.concatenate(held)
 
 
 # -------------------------------------------------------------------------------------------------------- recognisers
@@ -104,16 +121,9 @@ def warped(a: Float[np.ndarray, "n t d"], b: Float[np.ndarray, "m t d"]) -> Floa
     return out
 
 
-MOST_NEIGHBOURS = 800
-"""Sequences that are compared with at most, for time; drawn alike from every class."""
-
-
 def nearest(x: np.ndarray, y: np.ndarray, new: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    del seed
-    rng = np.random.default_rng(0)
-    each = max(1, MOST_NEIGHBOURS // classes)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(y == k))[:each] for k in range(classes)])
-    return y[rows][warped(new, x[rows]).argmin(1)]
+    del classes, seed
+    return y[warped(new, x).argmin(1)]
 
 
 def mean_regression(x: np.ndarray, y: np.ndarray, new: np.ndarray, classes: int, seed: int) -> np.ndarray:
@@ -201,16 +211,17 @@ def measure(
     runs = sum(len(seeds) if random else 1 for _, random in RECOGNISERS.values()) * len(tasks)
     done = 0
     for task in tasks:
-        held = sum(len(fold) for fold in task.folds)
+        held = sum(len(fold) for _, fold in task.folds)
         out[task.name] = {"classes": task.classes, "sequences": len(task.y), "held_out": held, "recognisers": {}}
-        common = max(float((task.y == k).mean()) for k in range(task.classes))
+        out[task.name]["learned"] = [len(shown) for shown, _ in task.folds]
+        tested = np.concatenate([task.y[fold] for _, fold in task.folds])
+        common = max(float((tested == k).mean()) for k in range(task.classes))
         out[task.name]["commonest"] = common
         for name, (recognise, random) in RECOGNISERS.items():
             begun, scores = time.perf_counter(), []
             for seed in seeds if random else seeds[:1]:
                 right = 0
-                for fold in task.folds:
-                    shown = np.setdiff1d(np.arange(len(task.y)), fold)
+                for shown, fold in task.folds:
                     said = recognise(task.x[shown], task.y[shown], task.x[fold], task.classes, seed)
                     right += int((said == task.y[fold]).sum())
                 scores.append(right / held)
@@ -241,4 +252,4 @@ def render(found: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-__all__ = ["measure", "paths", "render", "warped", "words"]
+__all__ = ["blocks", "measure", "paths", "render", "warped", "words"]

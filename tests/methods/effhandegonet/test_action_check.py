@@ -8,7 +8,7 @@ import pytest
 from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
 from palmar.methods.effhandegonet import METHOD
-from palmar.methods.effhandegonet.action_check import compare
+from palmar.methods.effhandegonet.action_check import compare, verdicts
 from palmar.tasks.method import load
 from palmar.types.firstperson import EgoClip, Vocabulary
 
@@ -34,6 +34,19 @@ def test_where_only_the_label_tells_hands_stay_at_chance_and_the_check_fails():
     assert top["hands"] < 0.8
     assert report.passed is False  # noise on hands that tell nothing takes nothing away, the box adds nothing
     assert "| most frequent action | 0.500 | |" in report.table
+
+
+def test_a_difference_within_the_spread_is_no_result():
+    top = {"hands": [0.20, 0.23, 0.26], "all": [0.24, 0.25, 0.23]}
+    flat = [[0.600, 0.604, 0.596], [0.640, 0.641, 0.630], [0.560, 0.562, 0.557]]
+    steep = [[0.60, 0.50, 0.40], [0.64, 0.51, 0.40], [0.56, 0.50, 0.41]]
+    assert verdicts(0.02, top, {"flat": flat, "steep": steep, "back": [[0.6, 0.3, 0.4]] * 3}) == {
+        "most frequent action < hands": True,
+        "hands < all": False,
+        "flat: noise takes away": False,
+        "steep: noise takes away": True,
+        "back: noise takes away": False,
+    }
 
 
 def test_bad_calls_and_the_card():
