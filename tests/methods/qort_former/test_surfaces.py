@@ -33,7 +33,7 @@ def rng():
 def test_contact_values_are_the_documented_ones():
     found = contact_value(np.array([0, 0.25, 0.5, 1, 2, 5]) / 100)
     np.testing.assert_allclose(found, [1, 0.755081, 0.537883, 0.238406, 0.035972, 0.000091], atol=1e-6)
-    assert contact_value(np.array(np.nan)) == pytest.approx(0, abs=1e-12)
+    assert contact_value(np.array([np.nan])) == pytest.approx(0, abs=1e-12)
 
 
 def test_the_shortest_turn_turns_about_the_axis_across_both(rng):

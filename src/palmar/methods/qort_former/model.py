@@ -204,7 +204,7 @@ class PyramidPooling(nn.Module):
         return F.relu(self.bottleneck(torch.cat([*pooled, x], 1)))
 
 
-def _stretched(x: Float[Tensor, "b c _ _"], like: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b c h w"]:
+def _stretched(x: Float[Tensor, "b c _ _"], like: Float[Tensor, "_ _ h w"]) -> Float[Tensor, "b c h w"]:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
