@@ -7,7 +7,9 @@ fitted.save("action.onnx")                   # for `palmar.methods.effhandegonet
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import math
 import tempfile
 import warnings
@@ -22,7 +24,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
+import palmar
 from palmar.errors import PalmarError, need
+from palmar.media import whole_file
 from palmar.methods.effhandegonet.sequences import (
     FRAMES,
     H2O,
@@ -230,7 +234,7 @@ def fit(
     rate: float = 1e-3,
     seed: int = 0,
     augment: bool = True,
-    vanish: float = VANISH,
+    vanish: float | None = None,
     kind: Literal["h2o", "fpha"] = "h2o",
     compatible: bool = False,
     run: Path | None = None,
@@ -241,7 +245,8 @@ def fit(
     """The transformer trained on clips.
 
     run: folder of the run; with one, a call that was cut short goes on where it stood. augment and vanish: the replayed
-    move and the probability that a part vanishes. compatible: positions and augmentation of the released code.
+    move and the probability that a part vanishes, by default the paper's: 30 in 101 for H2O, never for FPHA.
+    compatible: positions and augmentation of the released code.
     Raises PalmarError without clips and for an action that the vocabulary does not have.
     """
     actions = np.array([clip.action for clip in clips], np.int64)
@@ -250,6 +255,8 @@ def fit(
     if actions.min() < 0 or actions.max() >= len(vocabulary.actions):
         bad = clips[int(np.argmax((actions < 0) | (actions >= len(vocabulary.actions))))]
         raise PalmarError(f"fit: clip {bad.name} has action {bad.action}; known are {len(vocabulary.actions)}.")
+    if vanish is None:
+        vanish = VANISH if kind == "h2o" else 0.0
     data = ClipBatches(
         [vectors(clip, layout) for clip in clips], actions, layout, seed, batch, augment, vanish, kind, compatible
     )
@@ -281,8 +288,6 @@ def fit(
 
 def save_onnx(net: ActionTransformer, vocabulary: Vocabulary, layout: Layout, file: str | Path) -> Path:
     """Writes the file that `palmar.methods.effhandegonet.onnx.ActionReader` reads; checks that it answers alike."""
-    import json
-
     onnx = need("onnx", extra="torch")
     runtime = need("onnxruntime", extra="torch")
     x = torch.from_numpy(np.random.default_rng(0).uniform(0, 1, (2, FRAMES, layout.width)).astype(np.float32))
@@ -310,5 +315,35 @@ def save_onnx(net: ActionTransformer, vocabulary: Vocabulary, layout: Layout, fi
     if not difference < 1e-3:
         raise PalmarError(f"{file}: the exported transformer answers differently, by {difference:.2g}.")
     path = Path(file)
-    path.write_bytes(data)
+    with whole_file(path) as part:
+        part.write_bytes(data)
+    return path
+
+
+def write_card(file: Path, fitted: Fitted, clips: Sequence[EgoClip], figures: Mapping[str, Any]) -> Path:
+    """The card beside an exported file: its hash, what a window spans, what it sees and names.
+
+    `palmar act --recogniser` takes the folder of both. clips: what was learned from; a window spans their median.
+    """
+    data = file.read_bytes()
+    spans = np.array([clip.times[-1] - clip.times[0] for clip in clips])
+    counts = np.array([len(clip) for clip in clips])
+    rates = (counts[counts > 1] - 1) / np.maximum(spans[counts > 1], 1e-6)
+    layout = fitted.layout
+    parts = [("left hand", "right hand")[side] for side in layout.sides]
+    card = {
+        "name": file.stem,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "palmar": palmar.__version__,
+        "seconds": float(np.clip(np.median(spans), 0.3, 60.0)),
+        "frames": FRAMES,
+        "fps": float(np.median(rates)) if len(rates) else None,
+        "parts": parts + ["object box"] * layout.box + ["object label"] * layout.label,
+        **{name: list(words) for name, words in asdict(fitted.vocabulary).items()},
+        "figures": dict(figures),
+    }
+    path = file.with_suffix(".json")
+    with whole_file(path) as part:
+        part.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return path

@@ -1,6 +1,7 @@
 """`palmar train|eval action-transformer`: the action transformer, from clips of hands and objects alone.
 
-A run's folder holds `action.onnx` besides its checkpoints, written when the run ends or its time is up.
+A run's folder holds `action.onnx` and its card besides the checkpoints, written when the run ends or its time is up:
+`palmar act --recogniser` takes the folder.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from tyro.conf import arg
 
 from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
-from palmar.methods.effhandegonet.action import fit
+from palmar.methods.effhandegonet.action import fit, write_card
 from palmar.methods.effhandegonet.onnx import ActionReader
-from palmar.methods.effhandegonet.sequences import VANISH, Layout
+from palmar.methods.effhandegonet.sequences import Layout
 from palmar.metrics.firstperson import top1, verb_accuracy
 from palmar.tasks.method import Report
 from palmar.types.firstperson import EgoClip, Split, Vocabulary
@@ -45,8 +46,8 @@ class TrainActionTransformer:
     """Set of random moves of a clip."""
     augment: bool = True
     """Move all frames of a clip alike, at random."""
-    vanish: float = VANISH
-    """Probability that a hand, the box or the label vanishes from a clip."""
+    vanish: float | None = None
+    """Probability that a hand, the box or the label vanishes from a clip; by default 30 in 101 for h2o, 0 for fpha."""
     compatible: bool = False
     """Positions and augmentation as in the released code, its slips included."""
     steps: int = 3000
@@ -83,6 +84,7 @@ class TrainActionTransformer:
         file = fitted.save(self.folder / FILE)
         right = top1(fitted.logits(clips).argmax(1), actions(clips))
         figures = {"clips": len(clips), "actions": len(vocabulary.actions), "top-1 on these clips": right}
+        write_card(file, fitted, clips, figures)
         return Report(figures, f"{file}: {len(clips)} clips, top-1 on them {right:.3f}.")
 
 
