@@ -7,7 +7,7 @@ the probabilities of the object's classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,7 +181,7 @@ class ClipBatches:
         return {"image": self.vectors[chosen].astype(np.float32), "action": self.actions[chosen]}
 
 
-def action_loss(logits: Float[Tensor, "b k"], batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+def action_loss(logits: Float[Tensor, "b k"], batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
     """Cross-entropy."""
     right = (logits.argmax(1) == batch["action"]).float().mean()
     return {"loss": F.cross_entropy(logits, batch["action"]), "right": right.detach()}

@@ -116,7 +116,7 @@ def errors(predictor: QortPredictor, frames: Sequence[EgoFrame]) -> dict[str, fl
     there, touch = np.stack(known), np.stack(truth)
     sides = list(predictor.config.hands)
     touched = (touch[there] > TOUCHES).ravel()
-    out = _millimetres(found.joints, found.points, frames, (touch > TOUCHES).any((1, 2)))
+    out = _millimetres(found.joints, found.points, frames, np.asarray((touch > TOUCHES).any((1, 2))))
     out["contact_auc"] = area_under_curve(found.contact[:, sides][there].ravel(), touched)
     return out
 

@@ -51,7 +51,7 @@ def told(
     out = np.concatenate([flat, depth], -1)
     m = config.margin
     low, high = np.array([-m, -m, 0.0]), np.array([1 + m, 1 + m, config.depth])
-    return out, ((out > low) & (out < high)).all(-1)
+    return out, np.asarray(((out > low) & (out < high)).all(-1))
 
 
 def untold(points: Float[np.ndarray, "*b 3"], camera: Camera, config: Config) -> Float[np.ndarray, "*b 3"]:

@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from palmar.geometry.align import procrustes
 from palmar.hand.joints import BONE_OF_JOINT, PARENTS
@@ -180,7 +180,7 @@ def distance_to_points(where: Float[np.ndarray, "v 3"], cloud: Float[np.ndarray,
     good = np.isfinite(where).all(1)
     out = np.full(len(where), FAR)
     if len(cloud) and good.any():
-        out[good] = cKDTree(cloud).query(where[good])[0]
+        out[good] = KDTree(cloud).query(where[good])[0]
     return out
 
 
