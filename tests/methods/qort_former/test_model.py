@@ -16,6 +16,7 @@ from palmar.methods.qort_former.convert import (
     from_official,
     load_backbone,
     official_names,
+    official_outputs,
     read_official,
     to_official,
     torchvision_names,
@@ -419,6 +420,20 @@ def test_reading_the_chosen_queries_alone_gives_the_same_answer(tiny, image):
     assert found.heads.hands3d.shape == (2, 2, queries, 21, 3)
     assert found.locations.min() >= 0
     assert found.locations.max() <= 1
+
+
+def test_outputs_are_told_as_the_release_tells_them(tiny, image):
+    with torch.no_grad():
+        found = tiny(image)
+    told = official_outputs(found)
+    q = tiny.config.queries
+    assert told["pred_keypoints"].shape == (4, 2, q, 63)
+    assert told["contact_map"].shape == (2, 2, tiny.config.vertices, 1)
+    points = told["pred_keypoints"].unflatten(-1, (21, 3))
+    torch.testing.assert_close(points[2:, ..., 2], torch.full((2, 2, q, 21), 0.731059), atol=1e-6, rtol=0)
+    torch.testing.assert_close(points[1, 0], found.heads.hands3d[0, 1])
+    torch.testing.assert_close(points[2, 1, ..., :2], found.heads.hands2d[1, 0])
+    torch.testing.assert_close(told["pred_obj_keypoints"].unflatten(-1, (21, 3)), found.heads.object)
 
 
 def test_a_picture_does_not_see_its_neighbour_in_the_batch(tiny, image):

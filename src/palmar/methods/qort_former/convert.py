@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError
 from palmar.methods.qort_former.backbone import SHAPES
-from palmar.methods.qort_former.model import PAPER, Config, QortFormer
+from palmar.methods.qort_former.model import PAPER, Config, Found, QortFormer
 from palmar.nn.chebyshev import graformer_names
 
 _SIDES = ("left", "right")
@@ -147,6 +148,24 @@ def read_official(path: Path, config: Config = PAPER) -> QortFormer:
     model = QortFormer(replace(config, compatible=True))
     model.load_state_dict(from_official(state, config))
     return model.eval()
+
+
+def official_outputs(found: Found) -> dict[str, Any]:
+    """What the network found, as the release returns it: b pictures, q located queries.
+
+    pred_logits [b, q, k]; pred_keypoints [4, b, q, 63], left and right in 3D, then in 2D with a third number that means
+    nothing, sigmoid(1); pred_obj_keypoints [b, q, 63]; contact_map [b, 2, v, 1]; proposal_cls_logits, a list. A hand
+    that the network does not know is left out.
+    """
+    flat, deep = found.heads.hands2d.transpose(0, 1), found.heads.hands3d.transpose(0, 1)
+    dummy = torch.full_like(flat[..., :1], 1.0).sigmoid()
+    return {
+        "pred_logits": found.heads.classes,
+        "pred_keypoints": torch.cat([deep, torch.cat([flat, dummy], -1)]).flatten(-2),
+        "pred_obj_keypoints": found.heads.object.flatten(-2),
+        "contact_map": found.contact[..., None],
+        "proposal_cls_logits": found.proposals,
+    }
 
 
 def load_backbone(model: QortFormer, path: Path) -> None:
