@@ -187,7 +187,7 @@ class ClipBatches:
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng((self.seed, number))
         chosen = rng.integers(len(self.vectors), size=self.size)
-        rows = [self._clip(i, rng) for i in chosen]
+        rows = [self._clip(int(i), rng) for i in chosen]
         return {"image": np.stack(rows), "action": self.actions[chosen]}
 
     def _clip(self, i: int, rng: np.random.Generator) -> Float32[np.ndarray, "t d"]:

@@ -41,7 +41,7 @@ class ActionReader:
         self._session, meaning = open_file(file, "palmar-action-1", threads)
         try:
             self.vocabulary = Vocabulary(**{k: tuple(v) for k, v in meaning["vocabulary"].items()})
-            self.layout = Layout(**meaning["layout"])
+            self.layout = Layout(**meaning["layout"] | {"sides": tuple(meaning["layout"]["sides"])})
         except (KeyError, TypeError, AttributeError) as err:
             raise PalmarError(f"{file}: its layout or vocabulary is damaged ({err}).") from err
 

@@ -32,7 +32,6 @@ class Layout:
     label: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sides", tuple(self.sides))
         if self.sides not in ((), (0,), (1,), (0, 1)):
             raise PalmarError(f"Layout: sides are 0 (left) and 1 (right), in this order, got {self.sides}.")
         if not self.width:
