@@ -217,7 +217,7 @@ def test_more_noise_costs_more_and_the_sum_is_weighted(batch):
     for name in ("hands3d", "hands2d", "object", "loss"):
         assert terms[0][name] < terms[1][name] < terms[2][name]
     t = terms[2]
-    total = 2 * t["classes"] + 5 * (t["hands3d"] + t["hands2d"] + t["object"]) + 20 * t["proposals"] + t["contact"]
+    total = 10 * t["classes"] + 5 * (t["hands3d"] + t["hands2d"] + t["object"] + t["proposals"]) + t["contact"]
     torch.testing.assert_close(t["loss"], total)
 
 
