@@ -55,8 +55,8 @@ class QortLoss:
     """Of 3D points, of the 2D branch and of the object's points, each: L1, summed over axes, mean over points."""
     proposals: float = 5.0
     none: float = 0.1
-    """Weight of cells without an entity in the cross-entropy of proposals. In FastInst it is 1, and the whole weighs 20;
-    with it, the cells of entities count for more."""
+    """Weight of cells without an entity in the cross-entropy of proposals. In FastInst it is 1, and the whole weighs
+    20; with it, the cells of entities count for more."""
     contact: float = 1.0
     contact_kind: Literal["cross-entropy", "l1"] = "cross-entropy"
     """l1: the map is compared as it leaves the network; cross-entropy: as logits."""
