@@ -18,14 +18,15 @@ STOREYS = [
     "types",
     "media metrics tasks",
     "hand",
-    "render data view",
+    "render data view export clean",
     "nn",
     "synth",
     "train tracking",
     "licenses",
     "methods",
-    "recognition",
+    "recognition compat",
     "bench",
+    "app",
     "cli",
     "__main__",
 ]
@@ -39,7 +40,7 @@ FORBIDDEN = {
 """Non-commercial, copyleft, or tied to a body model that is; none may stand in the chain, nor in what makes it."""
 OUTSIDE = {
     "av", "cv2", "jaxtyping", "matplotlib", "numpy", "onnxruntime", "pyarrow", "scipy", "tyro",
-    "lightning_fabric", "numba", "onnx", "skimage", "torch", "torchvision", "triton",
+    "gradio", "h5py", "lightning_fabric", "numba", "onnx", "pxr", "rerun", "skimage", "torch", "torchvision", "triton",
 }  # fmt: skip
 """Everything from outside the standard library that the package imports; grows with pyproject.toml only."""
 ELSEWHERE = {"bench/mediapipe_script.py": {"mediapipe"}}
