@@ -134,16 +134,48 @@ def test_gloss_of_a_lamp_follows_the_microfacets(scenes, roughness):
     assert got.max() > 0.05
 
 
-def test_gloss_shows_in_surroundings_and_grows_towards_the_rim(scenes):
+def reflected_share(cosine: float, roughness: float, *, samples: int = 20_000) -> float:
+    """Share of uniform surroundings that a GGX surface reflects to an eye at this cosine: drawn half vectors (Walter et
+    al. 2007), Schlick's Fresnel, Smith's term of both sides together."""
+    rng = np.random.default_rng(0)
+    alpha2 = roughness**4
+    u, v = rng.random((2, samples))
+    up = np.sqrt((1 - u) / (1 + (alpha2 - 1) * u))
+    half = np.stack([np.sqrt(1 - up**2) * np.cos(2 * np.pi * v), np.sqrt(1 - up**2) * np.sin(2 * np.pi * v), up], -1)
+    eye = np.array([np.sqrt(1 - cosine**2), 0.0, cosine])
+    vh = half @ eye
+    light = 2 * vh[:, None] * half - eye
+    nl = np.maximum(light[:, 2], 0.0)
+    smith = lambda c: (np.sqrt(alpha2 + (1 - alpha2) * c**2) / np.maximum(c, 1e-9) - 1) / 2  # noqa: E731
+    both = 1 / (1 + smith(cosine) + smith(nl))
+    fresnel = 0.028 + 0.972 * (1 - np.clip(vh, 0, 1)) ** 5
+    return float(np.mean(np.where((nl > 0) & (vh > 0), fresnel * both * vh / (cosine * up), 0.0)))
+
+
+@pytest.mark.parametrize("roughness", [0.25, 0.4, 0.6, 0.85])
+def test_gloss_of_uniform_surroundings_is_that_of_the_microfacets(scenes, roughness):
+    """Up to where the mesh's outline is near; there it is bounded, and never a mirror's."""
     matrix = scenes.camera(300.0, 96)
     ball = scenes.sphere((0, 0, 0.5), 0.05, 5, 0.0)
     black = render(ball, matrix, 96, 96, scenes.uniform(), supersample=1).rgb
     assert not black.any()
-    glossy = replace(ball, specular=np.ones(10242, np.float32), roughness=np.full(10242, 0.3, np.float32))
-    got = render(glossy, matrix, 96, 96, scenes.uniform(), supersample=1).rgb[..., 1]
-    assert got[48, 48] == pytest.approx(0.028, rel=0.05)
-    assert 0.1 < got.max() < 1.0
-    assert got[48, 20] > 2 * got[48, 48]
+    glossy = replace(ball, specular=np.ones(10242, np.float32), roughness=np.full(10242, roughness, np.float32))
+    got = render(glossy, matrix, 96, 96, scenes.uniform(), supersample=1).rgb[48, 48:, 1]
+    checked = 0
+    for column, value in enumerate(got):
+        ray = np.array([(column + 0.5) / 300.0, 0.5 / 300.0, 1.0])
+        ray /= np.linalg.norm(ray)
+        inside = 0.05**2 - 0.5**2 * (1 - ray[2] ** 2)
+        if inside <= 0:
+            continue
+        cosine = np.sqrt(inside) / 0.05
+        if cosine > 0.32:
+            assert value == pytest.approx(reflected_share(cosine, roughness), abs=0.02, rel=0.22)
+            checked += 1
+        else:
+            assert value < 0.16
+    assert checked > 20
+    assert got.max() > 1.2 * got[0]
 
 
 def test_a_ball_throws_its_shadow_where_light_is_cut_off(scenes):

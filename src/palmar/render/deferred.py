@@ -25,7 +25,7 @@ from palmar.render.device import lamp_views, project_batch, snap_batch, z_buffer
 from palmar.render.grain import CELL, CONTRAST, DEPTH, value_noise
 from palmar.render.light import spread_directions
 from palmar.render.rasterize import SUBPIXEL_BITS
-from palmar.render.shade import F0, NO_PART
+from palmar.render.shade import F0, GRAZING, NO_PART
 
 
 class Surfaces(NamedTuple):
@@ -457,15 +457,22 @@ def _lit(surface: Surfaces, light: LightBatch, maps: Maps | None) -> Tensor:
         one[..., None] for one in (surface.roughness, surface.specular, surface.occlusion)
     )
     view = -_unit(surface.point)
-    nv = (normal * view).sum(-1, keepdim=True).clamp(min=0.02)
+    nv = (normal * view).sum(-1, keepdim=True).abs().clamp(min=0.02)
     factors = _polynomial(light.sh)
 
     # Light goes to and fro between bright walls, so occlusion darkens them less: Jimenez et al. 2016, fit to albedo.
     a, b, c = 2.0404 * albedo - 0.3324, -4.7951 * albedo + 0.6417, 2.7552 * albedo + 0.6903
     open_ = torch.maximum(occlusion, ((occlusion * a + b) * occlusion + c) * occlusion)
     rgb = albedo * open_ * _irradiance(factors, normal)
-    fresnel = F0 + (1 - roughness - F0).clamp(min=0) * (1 - nv) ** 5
-    rgb = rgb + specular * fresnel * occlusion * _irradiance(factors, 2 * nv * normal - view)
+    # Fit to the GGX lobe's share over all directions, which is no mirror's: Karis 2014. The lobe leans to the normal:
+    # Lagarde & de Rousiers 2014.
+    smooth = 1 - roughness
+    lobe = torch.minimum(smooth**2, torch.exp2(-9.28 * nv.clamp(min=GRAZING))) * smooth + 0.0425 - 0.0275 * roughness
+    facing = 1.04 - 0.572 * roughness - 1.04 * lobe
+    share = (F0 * facing + 1.04 * lobe + 0.022 * roughness - 0.04).clamp(min=0)
+    lean = smooth * (smooth.sqrt() + roughness)
+    mirrored = _unit((2 * nv * lean + 1 - lean) * normal - lean * view)
+    rgb = rgb + specular * share * occlusion * _irradiance(factors, mirrored)
 
     alpha = roughness * roughness
     alpha2 = alpha * alpha

@@ -27,6 +27,10 @@ NO_PART = 255
 """The part of pixels where nothing is."""
 F0 = 0.028
 """Reflectance of skin seen head-on: index of refraction 1.4."""
+GRAZING = 0.3
+"""Cosine below which a surface reflects its surroundings no more strongly. At the outline of a coarse mesh the normals
+between vertices look past the face by up to half the angle between two faces; unbounded, every finger had a bright rim
+two pixels wide."""
 
 # Rows of the block. The first twelve are interpolated from the columns of the vertex table, in this order. They lie a
 # little farther apart than they are long, for at a power of two they would fight over the same lines of the cache.
@@ -188,7 +192,7 @@ def _prepare(block, n):
         block[_VZ + i] = z * over
     for i in range(n):
         nv = block[_NX + i] * block[_VX + i] + block[_NY + i] * block[_VY + i] + block[_NZ + i] * block[_VZ + i]
-        block[_NV + i] = max(nv, np.float32(0.02))
+        block[_NV + i] = max(abs(nv), np.float32(0.02))  # normals between vertices may look away where no face does
         block[_ROUGH + i] = max(block[_ROUGH + i], np.float32(0.05))
         # Numbers read a little beyond a triangle's edge may leave their range.
         block[_AR + i] = max(block[_AR + i], np.float32(0.0))
@@ -235,16 +239,24 @@ def _surroundings(block, n, sh):
             block[out_row + i] = albedo * ao * max(matt, zero)
         for i in range(n):
             nv = block[_NV + i]
-            x = np.float32(2.0) * nv * block[_NX + i] - block[_VX + i]
-            y = np.float32(2.0) * nv * block[_NY + i] - block[_VY + i]
-            z = np.float32(2.0) * nv * block[_NZ + i] - block[_VZ + i]
+            rough = block[_ROUGH + i]
+            # The lobe of a rough surface leans from the mirror's direction to the normal: Lagarde & de Rousiers 2014.
+            lean = (one - rough) * (np.sqrt(one - rough) + rough)
+            more = np.float32(2.0) * nv * lean + one - lean
+            x = more * block[_NX + i] - lean * block[_VX + i]
+            y = more * block[_NY + i] - lean * block[_VY + i]
+            z = more * block[_NZ + i] - lean * block[_VZ + i]
+            over = one / np.sqrt(x * x + y * y + z * z + np.float32(1e-12))
+            x, y, z = x * over, y * over, z * over
             gloss = (
                 s0 + s1 * x + s2 * y + s3 * z + s4 * x * y + s5 * y * z + s6 * x * z + s7 * z * z + s8 * (x * x - y * y)
             )
-            away = one - nv
-            grazing = away * away * away * away * away
-            fresnel = np.float32(F0) + max(one - block[_ROUGH + i] - np.float32(F0), zero) * grazing
-            block[out_row + i] += block[_SPEC + i] * fresnel * block[_OCC + i] * max(gloss, zero)
+            # Fit to the GGX lobe's share over all directions: Karis 2014. A rough surface has no mirror's bright rim.
+            cut = min((one - rough) * (one - rough), np.exp2(np.float32(-9.28) * max(nv, np.float32(GRAZING))))
+            lobe = cut * (one - rough) + np.float32(0.0425) - np.float32(0.0275) * rough
+            facing = np.float32(1.04) - np.float32(0.572) * rough - np.float32(1.04) * lobe
+            share = np.float32(F0) * facing + np.float32(1.04) * lobe + np.float32(0.022) * rough - np.float32(0.04)
+            block[out_row + i] += block[_SPEC + i] * max(share, zero) * block[_OCC + i] * max(gloss, zero)
 
 
 @kernel()

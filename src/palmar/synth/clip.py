@@ -14,6 +14,7 @@ from palmar.synth.light import sample_light
 from palmar.synth.pose import sample_motion
 from palmar.synth.scene import place_hand
 from palmar.synth.sensor import Sensor, apply
+from palmar.synth.shade import occluded
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ def moving_hand(
     for time, angles, turn in zip(motion.times, motion.angles, motion.camera_from_hand, strict=True):
         place = np.array([0.0, 0.0, 0.5]) + 0.04 * np.sin(drift[0] + 1.5 * time) * np.sign(drift[1])
         hand = place_hand(np.random.default_rng(person), place, arm=(0.4, 0.6), posed_as=(angles, turn))
-        drawn = render(hand.mesh, camera.matrix, height, width, light)
+        drawn = render(occluded(hand.mesh, hand.joints), camera.matrix, height, width, light)
         images.append(apply(drawn.rgb + background * (1 - drawn.alpha[..., None]), sensor, rng))
         keypoints.append(camera.project(hand.joints.astype(np.float64)))
         joints.append(hand.joints)

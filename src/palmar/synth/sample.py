@@ -23,6 +23,7 @@ from palmar.synth.environment import sample_environment
 from palmar.synth.light import sample_light
 from palmar.synth.scene import Placed, place_hand, sample_thing
 from palmar.synth.sensor import Sensor, apply
+from palmar.synth.shade import occluded
 
 CROP_SIZE = 128
 CROP_SCALE = 1.6
@@ -149,7 +150,7 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
         other = place_hand(rng, hand.joints.mean(0) + offset)
         meshes.append(_flipped(other.mesh) if rng.random() < 0.7 else other.mesh)
     mesh = Mesh.concatenate(meshes) if len(meshes) > 1 else meshes[0]
-    mesh = _turned(mesh, turn)
+    mesh = occluded(_turned(mesh, turn), hand.joints @ turn.T)
     image, rendered, sensor = _compose(rng, mesh, matrix, size, size, strength)
     joints = hand.joints @ turn.T
     keypoints = _project(joints, matrix)
@@ -219,9 +220,10 @@ def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, str
         if left:  # mirrored where it stands
             middle = float(mesh.vertices[:, 0].mean())
             mesh, joints = _flipped(mesh), joints * [-1, 1, 1] + [2 * middle, 0, 0]
-        meshes.append(mesh)
+        group = [mesh]
         if rng.random() < 0.2:
-            meshes.append(sample_thing(rng, hand))
+            group.append(sample_thing(rng, hand))
+        meshes.append(occluded(Mesh.concatenate(group), joints))
         hands.append(Placed(mesh, joints.astype(np.float32), hand.rotations, hand.shape))
         flips.append(left)
     if meshes:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from palmar.geometry.rotations import rotmat_from_rotvec
+from palmar.render import ambient_occlusion
 from palmar.render.batch import MeshBatch
 from palmar.synth.device.body import (
     along,
@@ -25,9 +26,10 @@ from palmar.synth.device.body import (
 from palmar.synth.device.philox import Draws
 from palmar.synth.device.resident import resident
 from palmar.synth.device.surface import paint, paint_cloth
-from palmar.synth.device.world import THINGS, World
+from palmar.synth.device.world import THINGS, Topology, World
 from palmar.synth.pose import PALM_SHARE, VIEWS
 from palmar.synth.sample import CROP_SCALE
+from palmar.synth.shade import BIAS, REACH
 
 BLENDED = 0.4
 """Share of hands that go part of the way from their pose to another one."""
@@ -262,6 +264,14 @@ class Scene:
     gone: Bool[Tensor, " b"]
 
 
+def _occlusion(vertices: Tensor, joints: Tensor, topology: Topology) -> Tensor:
+    """Of every vertex [b, v], as `palmar.synth.shade.occluded` has it."""
+    low, high = joints.amin(1, keepdim=True) - REACH, joints.amax(1, keepdim=True) + REACH
+    near = ((vertices > low) & (vertices < high)).all(-1, keepdim=True)
+    close = torch.where(near, vertices, torch.nan)
+    return ambient_occlusion(close, topology.faces, closed=topology.closed, bias=BIAS)
+
+
 def sample_scenes(world: World, draw: Draws, bodies: Draws, size: int) -> Scene:
     """Scenes of a batch. bodies: the draws of 2 b hands, the first b those that the crops are of, then the others."""
     b = draw.count
@@ -290,6 +300,7 @@ def sample_scenes(world: World, draw: Draws, bodies: Draws, size: int) -> Scene:
     vertices = along(view.turn[:, None], vertices)
     join = lambda name: torch.cat([getattr(p, name) for p in (people, other, *things)], 1)  # noqa: E731
     topology = world.topology
+    joints = along(view.turn[:, None], people.joints)
     mesh = MeshBatch(
         vertices=vertices,
         faces=topology.faces,
@@ -299,7 +310,7 @@ def sample_scenes(world: World, draw: Draws, bodies: Draws, size: int) -> Scene:
         part=topology.part,
         normals=topology.normals(vertices),
         closed=topology.closed,
+        occlusion=_occlusion(vertices, joints, topology),
     )
     rotations = torch.cat([chain(view.turn, people.rotations[:, 0])[:, None], people.rotations[:, 1:]], 1)
-    joints = along(view.turn[:, None], people.joints)
     return Scene(mesh, view.matrix, joints, rotations, people.shape, view.gone)

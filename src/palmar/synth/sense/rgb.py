@@ -10,6 +10,7 @@ from jaxtyping import Float32, UInt8
 from palmar.errors import PalmarError
 from palmar.render import render
 from palmar.synth.sensor import Sensor, apply
+from palmar.synth.shade import occluded
 from palmar.synth.world import Scene, Shot, View, shoot
 
 
@@ -42,8 +43,9 @@ def linear(
 
 def _still(scene: Scene, shot: Shot, view: View, time: float, supersample: int) -> Float32[np.ndarray, "h w 3"]:
     camera = shot.camera
+    turn, place = camera.world_from_camera[:3, :3], camera.world_from_camera[:3, 3]
     drawn = render(
-        shot.mesh,
+        occluded(shot.mesh, *((hand.joints - place) @ turn for hand in shot.moment.hands)),
         camera.matrix,
         camera.height,
         camera.width,
