@@ -25,9 +25,10 @@ from palmar.methods.qort_former.action import (
     vectors,
 )
 from palmar.methods.qort_former.convert import count
-from palmar.methods.qort_former.model import TINY, QortFormer
-from palmar.methods.qort_former.predictor import QortPredictor, read_network, write_network
+from palmar.methods.qort_former.model import TINY, Config, QortFormer
+from palmar.methods.qort_former.predictor import POSE, QortPredictor
 from palmar.tasks.method import load
+from palmar.train.described import read_network, write_network
 from palmar.train.loop import Recipe
 
 CONFIG = replace(TINY, objects=3, channels=32, groups=8, hidden=64, hand_queries=4, object_queries=3, vertices=40)
@@ -53,7 +54,7 @@ def test_the_card_leads_to_jobs():
 def trained(split, tmp_path_factory):
     """A network that has seen twelve frames many times."""
     folder = tmp_path_factory.mktemp("run")
-    write_network(folder, CONFIG, split.vocabulary, "hand-made")
+    write_network(folder, CONFIG, split.vocabulary, "hand-made", name=POSE)
     recipe = Recipe("qort-former", 0, 6, 70, 3e-3, 5, ema=0.9)
     outcome = jobs.fit(split.frames, CONFIG, recipe, folder, strength=0.3, threads=1, device="cpu", quiet=True)
     return folder, outcome
@@ -90,23 +91,23 @@ def test_the_predictor_gives_both_hands_in_metres(trained, split):
 
 def test_a_run_says_what_it_is_of(trained, split, tmp_path):
     folder, _ = trained
-    config, words = read_network(folder)
+    config, words = read_network(folder, Config, name=POSE)
     assert config == CONFIG
     assert words == split.vocabulary
     with pytest.raises(PalmarError, match="another network"):
-        write_network(folder, replace(CONFIG, channels=64), words, "x")
+        write_network(folder, replace(CONFIG, channels=64), words, "x", name=POSE)
     with pytest.raises(PalmarError, match="qort-action"):
         read_network(folder, ActionConfig, name="qort-action")
     with pytest.raises(PalmarError, match="cannot be read"):
-        read_network(tmp_path)
+        read_network(tmp_path, Config, name=POSE)
     (tmp_path / "network.json").write_text("[1]")
     with pytest.raises(PalmarError, match="one JSON object"):
-        read_network(tmp_path)
+        read_network(tmp_path, Config, name=POSE)
     (tmp_path / "network.json").write_text(
         json.dumps({"network": "qort-former", "config": {"odd": 1}, "vocabulary": {}})
     )
     with pytest.raises(PalmarError, match=r"network\.json"):
-        read_network(tmp_path)
+        read_network(tmp_path, Config, name=POSE)
 
 
 def test_train_and_eval_of_the_command_line(opened, tmp_path):

@@ -20,7 +20,8 @@ from palmar.methods.qort_former.budget import costs, timed
 from palmar.methods.qort_former.model import Config, QortFormer
 from palmar.methods.qort_former.pictures import contact_target
 from palmar.methods.qort_former.predictor import QortPredictor
-from palmar.methods.qort_former.training import SIZES, fit, some
+from palmar.methods.qort_former.training import SIZES, fit
+from palmar.tasks.handobject import some
 from palmar.tasks.method import Report
 from palmar.train.loop import Recipe
 from palmar.types.firstperson import EgoFrame, Vocabulary

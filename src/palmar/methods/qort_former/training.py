@@ -28,12 +28,14 @@ from palmar.methods.qort_former.convert import load_backbone
 from palmar.methods.qort_former.model import PAPER, PAPER_FPHA, SMALL, TINY, Config, QortFormer
 from palmar.methods.qort_former.objective import QortLoss
 from palmar.methods.qort_former.pictures import Batches
-from palmar.methods.qort_former.predictor import HandsAndObject, QortPredictor, read_network, write_network
-from palmar.metrics.firstperson import error_per_hand, points_error, top1
+from palmar.methods.qort_former.predictor import POSE, QortPredictor
+from palmar.metrics.firstperson import top1
+from palmar.tasks.handobject import score, some
 from palmar.tasks.method import Report
+from palmar.train.described import read_network, told, write_network
 from palmar.train.loop import Outcome, Recipe, load_average, train
 from palmar.train.start import digest_of
-from palmar.types.firstperson import EgoClip, EgoFrame, Split
+from palmar.types.firstperson import EgoClip, EgoFrame
 
 SIZES = {"paper": PAPER, "paper-fpha": PAPER_FPHA, "small": SMALL, "tiny": TINY}
 ACTION_SIZES = {"paper": PAPER_ACTION, "paper-fpha": PAPER_ACTION_FPHA, "small": SMALL_ACTION}
@@ -92,7 +94,7 @@ class TrainPose:
     def run(self) -> Report:
         split = open_split(self.data, self.part)
         config = self.config(len(split.vocabulary.objects) - 1)
-        write_network(self.folder, config, split.vocabulary, self.data)
+        write_network(self.folder, config, split.vocabulary, self.data, name=POSE)
         recipe = Recipe(
             "qort-former", self.seed, self.batch, self.steps, self.rate, min(500, max(self.steps // 10, 1)),
             weight_decay=self.weight_decay, precision=self.precision,
@@ -129,13 +131,6 @@ def fit(
     return train(build, QortLoss(config), batches, recipe, folder, **options)
 
 
-def told(outcome: Outcome, folder: Path) -> Report:
-    """What a training job says at its end."""
-    figures = {"step": outcome.step, "finished": outcome.finished, **outcome.figures}
-    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
-    return Report(figures, "\n".join([f"{folder}:", "", "| figure | last stretch |", "|---|---|", *rows]))
-
-
 # ---------------------------------------------------------------------------------------------------------- evaluation
 
 
@@ -165,44 +160,6 @@ class EvaluatePose:
             return score(predictor(frames), frames, f"{self.device}, {self.threads} threads, one frame at a time")
         finally:
             torch.set_num_threads(before)
-
-
-def some(split: Split, limit: int, name: str) -> list[EgoFrame]:
-    """Frames spread over all there are."""
-    count = len(split.frames) if limit <= 0 else min(limit, len(split.frames))
-    if not count:
-        raise PalmarError(f"{name}: this part has no frames.")
-    return [split.frames[int(i)] for i in np.linspace(0, len(split.frames) - 1, count)]
-
-
-def score(found: HandsAndObject, frames: Sequence[EgoFrame], where: str) -> Report:
-    """MEPE over hands and objects that are there, whether or not the network is sure of them."""
-    true_joints = np.stack([frame.joints for frame in frames]).astype(np.float64)
-    true_points = np.stack([frame.points for frame in frames]).astype(np.float64)
-    true_object = np.array([frame.object for frame in frames])
-    left, right = error_per_hand(found.joints, true_joints)
-    thing = points_error(found.points, true_points)
-    there = true_object > 0
-    figures = {
-        "mepe_left_mm": 1000 * left,
-        "mepe_right_mm": 1000 * right,
-        "mepe_object_mm": 1000 * thing,
-        "object_top1": top1(found.objects[there], true_object[there]) if there.any() else float("nan"),
-        "fps": found.fps,
-        "frames": len(frames),
-        "where": where,
-    }
-    table = "\n".join(
-        [
-            "| left, mm | right, mm | object, mm | class | frames/s |",
-            "|---|---|---|---|---|",
-            f"| {1000 * left:.1f} | {1000 * right:.1f} | {1000 * thing:.1f} | {figures['object_top1']:.3f} "
-            f"| {found.fps:.1f} |",
-            "",
-            f"{len(frames)} frames; {where}.",
-        ]
-    )
-    return Report(figures, table)
 
 
 # -------------------------------------------------------------------------------------------------------------- action

@@ -1,0 +1,67 @@
+"""What a run's weights are of, beside its checkpoints: the network, its config, its vocabulary, the data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from palmar.errors import PalmarError
+from palmar.tasks.method import Report
+from palmar.train.loop import Outcome
+from palmar.types.firstperson import Vocabulary
+
+C = TypeVar("C")
+NETWORK = "network.json"
+"""In the folder of a run."""
+
+
+def write_network(folder: Path, config: Any, vocabulary: Vocabulary, data: str, *, name: str) -> None:
+    """Says in a run's folder what it is of. Raises PalmarError where it is of something else."""
+    mine: dict[str, Any] = json.loads(
+        json.dumps({"network": name, "config": asdict(config), "vocabulary": asdict(vocabulary), "data": data})
+    )
+    file = folder / NETWORK
+    if file.exists():
+        theirs = _read(file)
+        if any(theirs.get(name) != mine[name] for name in ("network", "config", "vocabulary")):
+            raise PalmarError(f"{folder}: a run of another network, size or vocabulary; use a new folder.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def read_network(folder: Path, kind: type[C], *, name: str) -> tuple[C, Vocabulary]:
+    """Config and vocabulary of a run. Raises PalmarError for a folder that is no run of this network."""
+    file = folder / NETWORK
+    found = _read(file)
+    if found.get("network") != name:
+        raise PalmarError(f"{file}: not a run of {name} but of {found.get('network')!r}.")
+    try:
+        raw = {k: tuple(v) if isinstance(v, list) else v for k, v in found["config"].items()}
+        words = {k: tuple(v) for k, v in found["vocabulary"].items()}
+        return kind(**raw), Vocabulary(**words)
+    except (KeyError, TypeError, AttributeError) as err:
+        raise PalmarError(f"{file}: does not say config and vocabulary as this version writes them ({err}).") from err
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise PalmarError(f"{file}: cannot be read ({err.strerror or err}); name the folder of a run.") from err
+    except ValueError as err:
+        raise PalmarError(f"{file}: not readable as JSON ({err}).") from err
+    if not isinstance(found, dict):
+        raise PalmarError(f"{file}: expected one JSON object.")
+    return found
+
+
+def told(outcome: Outcome, folder: Path) -> Report:
+    """What a training job says at its end."""
+    figures = {"step": outcome.step, "finished": outcome.finished, **outcome.figures}
+    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
+    return Report(figures, "\n".join([f"{folder}:", "", "| figure | last stretch |", "|---|---|", *rows]))
