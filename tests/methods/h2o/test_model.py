@@ -14,7 +14,7 @@ from palmar.geometry.camera import Camera
 from palmar.methods.h2o.model import PAPER, SMALL, Cells, Config, PoseNetwork, corners, surest
 from palmar.methods.h2o.objective import PoseLoss, deserved, deserved_of_points
 from palmar.methods.h2o.pictures import arrays, in_cells, in_metres, object_pose, target
-from palmar.types.firstperson import EgoFrame, box_points
+from palmar.types.firstperson import box_points
 
 H2O_CAMERA = Camera(1280, 720, 636.6593017578125, 636.251953125, 635.283881879317, 366.8740353496978)
 TINY = Config("light", 64, 8, 16, objects=3)
@@ -85,17 +85,6 @@ def test_the_pose_of_a_known_box():
     np.testing.assert_allclose(pose[:3, 3], (0.05, -0.02, 0.4), atol=1e-9)
 
 
-def frame(seed: int, *, left: bool = True, label: int = 2) -> EgoFrame:
-    rng = np.random.default_rng(seed)
-    joints = rng.normal((0.05, 0.0, 0.4), 0.04, (2, 21, 3)).astype(np.float32)
-    joints[0, :, 0] -= 0.15
-    if not left:
-        joints[0] = np.nan
-    points = (box_points(-np.full(3, 0.04), np.full(3, 0.04)) + np.array([0.0, 0.02, 0.42])).astype(np.float32)
-    image = rng.integers(0, 255, (90, 160, 3)).astype(np.uint8)
-    return EgoFrame(f"f{seed}", Camera.from_fov(160, 90, 1.4), image, joints, label, points)
-
-
 def perfect(target_arrays, config: Config) -> Cells:
     """Cells that say exactly what is wanted, sure in the right cell only."""
     batch = {k: torch.from_numpy(np.asarray(v)) for k, v in target_arrays.items()}
@@ -113,8 +102,8 @@ def perfect(target_arrays, config: Config) -> Cells:
     return Cells(points, confidence, torch.zeros(*points.shape[:5], 0), objects)
 
 
-def test_what_is_wanted_costs_nothing_and_is_read_back():
-    frames = [frame(0), frame(1, left=False)]
+def test_what_is_wanted_costs_nothing_and_is_read_back(scenes):
+    frames = [scenes.frame(0), scenes.frame(1, left=False)]
     made = arrays([target(f, TINY) for f in frames])
     cells = perfect(made, TINY)
     losses = PoseLoss(TINY)(cells, {k: torch.from_numpy(np.asarray(v)) for k, v in made.items()}, 1.0)
@@ -126,8 +115,8 @@ def test_what_is_wanted_costs_nothing_and_is_read_back():
     assert int(found.objects[0, 2].argmax()) == frames[0].object - 1
 
 
-def test_an_absent_hand_teaches_no_points_and_no_trust():
-    made = arrays([target(frame(1, left=False), TINY)])
+def test_an_absent_hand_teaches_no_points_and_no_trust(scenes):
+    made = arrays([target(scenes.frame(1, left=False), TINY)])
     batch = {k: torch.from_numpy(np.asarray(v)) for k, v in made.items()}
     assert (batch["cell"][0, 0] == -1).all()
     cells = perfect(made, TINY)
@@ -148,7 +137,7 @@ def test_an_absent_hand_teaches_no_points_and_no_trust():
     assert float(loss(doubt, batch, 0.0)["loss"]) == pytest.approx(base)  # not yet taught
 
 
-def test_a_few_frames_are_learned(tmp_path):
+def test_a_few_frames_are_learned(tmp_path, scenes):
     """The loss falls and the wrists are found; pictures are noise that can be learned by heart."""
     from palmar.methods.h2o.predictor import PosePredictor
     from palmar.methods.h2o.training import fit
@@ -158,7 +147,7 @@ def test_a_few_frames_are_learned(tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        frames = [frame(i, label=1 + i % 3) for i in range(3)]
+        frames = [scenes.frame(i, label=1 + i % 3) for i in range(3)]
         recipe = Recipe("h2o", 0, 6, 120, 3e-3, 5, ema=0.9)
         outcome = fit(frames, TINY, recipe, tmp_path / "run", strength=0.0, threads=1, device="cpu", quiet=True)
         found = PosePredictor(outcome.model, Vocabulary(("none", "a", "b", "c"), ("none",)))(frames)
@@ -170,7 +159,7 @@ def test_a_few_frames_are_learned(tmp_path):
     assert (found.scores > 0.2).all()
 
 
-def test_bad_configs_are_named():
+def test_bad_configs_are_named(scenes):
     with pytest.raises(PalmarError, match="trunk"):
         Config("vgg")
     with pytest.raises(PalmarError, match="multiple of 32"):
@@ -178,4 +167,4 @@ def test_bad_configs_are_named():
     with pytest.raises(PalmarError, match="entities"):
         Config(entities=("left", "left"))
     with pytest.raises(PalmarError, match="no picture"):
-        target(replace(frame(0), image=None), TINY)
+        target(replace(scenes.frame(0), image=None), TINY)

@@ -1,0 +1,116 @@
+"""`palmar train|eval ta-gcn`: the recogniser of actions, from 3D paths alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tyro.conf import arg
+
+from palmar.data.datasets import open_split
+from palmar.errors import PalmarError
+from palmar.methods.h2o.clips import Batches, recognise
+from palmar.methods.h2o.tagcn import PAPER, SMALL, Config, TaGcn
+from palmar.metrics.firstperson import top1, verb_accuracy
+from palmar.tasks.method import Report
+from palmar.train.described import read_network, told, write_network
+from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.types.firstperson import EgoClip
+
+ACTION = "ta-gcn"
+SIZES = {"paper": PAPER, "small": SMALL}
+
+
+@dataclass(frozen=True)
+class TrainAction:
+    """Train TA-GCN on clips of 3D hands and objects, and go on where the run stands."""
+
+    data: Annotated[str, arg(metavar="DATA")]
+    """kind:/path of clips."""
+    folder: Annotated[Path, arg(name="run", metavar="DIR")] = Path("runs/ta-gcn")
+    """Folder of the run."""
+    size: Literal["paper", "small"] = "small"
+    """paper: ten blocks of 64 to 256 channels, 200 frames; small: four of 16 to 32, 32 frames."""
+    frames: int | None = None
+    parts: tuple[str, ...] = ("left", "right", "object")
+    """What it sees."""
+    noise: float = 0.0
+    """Metres by which points are shifted, each for a whole clip, while it learns; for poses that are estimated."""
+    part: str = "train"
+    steps: int = 2000
+    batch: int = 32
+    rate: float = 2e-3
+    seed: int = 0
+    minutes: float | None = None
+    threads: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    quiet: bool = False
+
+    def run(self) -> Report:
+        split = open_split(self.data, self.part)
+        size = SIZES[self.size]
+        config = replace(
+            size, classes=max(len(split.vocabulary.actions), 2), parts=self.parts, frames=self.frames or size.frames
+        )
+        write_network(self.folder, config, split.vocabulary, self.data, name=ACTION)
+        recipe = Recipe(ACTION, self.seed, self.batch, self.steps, self.rate, min(200, max(self.steps // 10, 1)),
+                        weight_decay=0.01)  # fmt: skip
+        outcome = fit(
+            split.clips, config, recipe, self.folder, noise=self.noise, minutes=self.minutes, threads=self.threads,
+            device=self.device, quiet=self.quiet,
+        )  # fmt: skip
+        return told(outcome, self.folder)
+
+
+def loss(logits: Tensor, batch: Mapping[str, Tensor], _progress: float) -> dict[str, Tensor]:
+    """Cross-entropy."""
+    value = F.cross_entropy(logits, batch["action"])
+    right = (logits.argmax(-1) == batch["action"]).float().mean()
+    return {"loss": value, "top1": right.detach()}
+
+
+def fit(
+    clips: Sequence[EgoClip], config: Config, recipe: Recipe, folder: Path, *, noise: float = 0.0, **options: Any
+) -> Outcome:
+    """The network trained on clips. options: of `palmar.train.loop.train`."""
+    batches = Batches(clips, config, size=recipe.batch, seed=recipe.seed, noise=noise)
+    return train(lambda: TaGcn(config), loss, batches, recipe, folder, **options)
+
+
+@dataclass(frozen=True)
+class EvaluateAction:
+    """Score TA-GCN: top-1 of actions, and of their verbs, on clips."""
+
+    weights: Annotated[Path, arg(metavar="DIR")]
+    """Folder of a run."""
+    data: str = field(kw_only=True)
+    """kind:/path."""
+    split: str = "test"
+    """Part of the data."""
+    threads: int = 1
+
+    def run(self) -> Report:
+        config, words = read_network(self.weights, Config, name=ACTION)
+        net, step = load_average(self.weights, TaGcn(config))
+        assert isinstance(net, TaGcn)
+        clips = open_split(self.data, self.split, words).clips
+        if not len(clips):
+            raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            found = recognise(net, clips).argmax(1)
+        finally:
+            torch.set_num_threads(before)
+        true = np.array([clip.action for clip in clips])
+        figures = {"top1": top1(found, true), "clips": len(clips), "step": step}
+        if words.verb_of:
+            figures["verb"] = verb_accuracy(found, true, words.verb_of)
+        rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
+        return Report(figures, "\n".join(["| figure | value |", "|---|---|", *rows]))
