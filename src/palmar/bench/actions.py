@@ -26,8 +26,7 @@ from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.action import fit as fit_transformer
 from palmar.methods.effhandegonet.sequences import Layout
-from palmar.methods.h2o.check import scale, trained_top1
-from palmar.methods.h2o.tagcn import SMALL
+from palmar.methods.h2o.check import CONFIG, scale, trained_top1
 from palmar.metrics.firstperson import top1
 from palmar.tasks.method import Report
 from palmar.train.loop import Recipe
@@ -71,7 +70,7 @@ class Actions:
     test: str | None = None
     """kind:/path with the held-out clips; `data` itself if not given."""
     split: str = "test"
-    steps: int = 1200
+    steps: int = 600
     """Of every network."""
     batch: int = 32
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -119,7 +118,7 @@ class Actions:
         self, words: Vocabulary
     ) -> Mapping[str, Callable[[Sequence[EgoClip], Sequence[EgoClip], int], float]]:
         """By name: trained on clips, scored on others, with a seed."""
-        config = replace(SMALL, classes=max(len(words.actions), 2))
+        config = replace(CONFIG, classes=max(len(words.actions), 2))
 
         def transformer(layout: Layout) -> Any:
             def run(learn: Sequence[EgoClip], test: Sequence[EgoClip], seed: int) -> float:

@@ -29,7 +29,7 @@ def split(monkeypatch, scenes):
         monkeypatch.setattr(module, "open_split", lambda *_: made)
     monkeypatch.setitem(training.SIZES, "small", Config("light", 64, 8, 16))
     monkeypatch.setitem(action_training.SIZES, "small", replace(SMALL, channels=(8, 12), frames=8))
-    monkeypatch.setattr(check, "SMALL", replace(SMALL, channels=(8, 12), frames=8))
+    monkeypatch.setattr(check, "CONFIG", replace(SMALL, channels=(8, 12), frames=8))
     yield made
     torch.set_num_threads(before)
 
