@@ -19,17 +19,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from tyro.conf import arg
 
 from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
-from palmar.methods.effhandegonet.action import fit as fit_transformer
-from palmar.methods.effhandegonet.sequences import Layout
-from palmar.methods.h2o.check import CONFIG, scale, trained_top1
 from palmar.metrics.firstperson import top1
 from palmar.tasks.method import Report
-from palmar.train.loop import Recipe
 from palmar.types.firstperson import EgoClip, Vocabulary
 
 
@@ -81,6 +76,8 @@ class Actions:
     """Write all figures here too, as JSON."""
 
     def run(self) -> Report:
+        import torch
+
         train = open_split(self.data, "train")
         held_out = open_split(self.test or self.data, self.split, train.vocabulary)
         before = torch.get_num_threads()
@@ -95,6 +92,8 @@ class Actions:
 
     def compare(self, learn: Sequence[EgoClip], test: Sequence[EgoClip], words: Vocabulary) -> Report:
         """Every recogniser on every kind of poses. Raises PalmarError without clips or seeds."""
+        from palmar.methods.h2o.check import scale
+
         if not learn or not test or not self.seeds:
             raise PalmarError(f"{len(learn)} clips to learn from, {len(test)} held out, {len(self.seeds)} seeds.")
         found: dict[str, list[float]] = {}
@@ -118,9 +117,14 @@ class Actions:
         self, words: Vocabulary
     ) -> Mapping[str, Callable[[Sequence[EgoClip], Sequence[EgoClip], int], float]]:
         """By name: trained on clips, scored on others, with a seed."""
+        from palmar.methods.effhandegonet.action import fit as fit_transformer
+        from palmar.methods.effhandegonet.sequences import Layout
+        from palmar.methods.h2o.check import CONFIG, trained_top1
+        from palmar.train.loop import Recipe
+
         config = replace(CONFIG, classes=max(len(words.actions), 2))
 
-        def transformer(layout: Layout) -> Any:
+        def transformer(layout: Any) -> Any:
             def run(learn: Sequence[EgoClip], test: Sequence[EgoClip], seed: int) -> float:
                 fitted = fit_transformer(
                     learn, words, layout=layout, steps=self.steps, batch=self.batch, seed=seed, threads=self.threads
