@@ -120,6 +120,32 @@ def test_keypoints_come_back_from_crops(split):
     assert np.abs(found[:, 1] - true[:, 1]).max() < 0.05
 
 
+def test_crops_behind_a_detector_are_those_of_its_boxes(split, monkeypatch):
+    """Sides are the detector's; two hands of one side are told apart; what is not found stays away."""
+    from palmar.hand.box import hand_box
+    from palmar.methods.effhandegonet import crop_training
+    from palmar.tracking.detector import Detections
+
+    frame = split.frames[0]
+    true = hand_box(frame.keypoints[1])
+    seen = []
+    monkeypatch.setattr(crop_training, "in_crop", lambda net, frame, box: seen.append(box) or np.full((21, 2), box[0]))
+
+    def told(score, side):
+        n = len(score)
+        boxes = np.stack([true, true + 40, true + 80])[:n]
+        return lambda image: Detections(boxes, np.array(score), np.array(side), np.tile([0.0, -1.0], (n, 1)))
+
+    found = crop_training.behind_detector(None, [frame], told([0.9], [0.8]))
+    assert np.isnan(found[0, 0]).all()
+    inner = np.concatenate([frame.keypoints[1].min(0), frame.keypoints[1].max(0)])
+    np.testing.assert_allclose(seen[0], inner, atol=1e-6)               # a hand's box, without its margin
+    both = crop_training.behind_detector(None, [frame], told([0.9, 0.3, 0.6], [0.8, 0.1, 0.95]))
+    assert both[0, 1, 0, 0] == pytest.approx(inner[0] + 80)             # the surest two; of one side, the surer right
+    assert both[0, 0, 0, 0] == pytest.approx(inner[0])
+    assert np.isnan(crop_training.behind_detector(None, [frame], told([], []))).all()
+
+
 def figures(value: float) -> dict:
     return {
         part: {"epe": 10.0, "pck_of_all": value, "pictures": 4} for part in ("all", "overlapping or holding")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import nn
 from tyro.conf import arg
 
 from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
+from palmar.hand.box import BOX_MARGIN
 from palmar.methods.effhandegonet.crops import HandBatches, crop_map, cut
 from palmar.methods.effhandegonet.model import EffHandNet, HandNetConfig
 from palmar.methods.effhandegonet.objective import HandLoss, keypoints_of
@@ -22,6 +23,8 @@ from palmar.methods.effhandegonet.pose_training import NETWORK, read_network, to
 from palmar.methods.effhandegonet.scores import boxes, score_frames
 from palmar.nn.trunks import Name, make_trunk
 from palmar.tasks.method import Report
+from palmar.tracking.detector import Detections
+from palmar.tracking.networks import OnnxNetworks
 from palmar.train.loop import Recipe, load_average, train
 from palmar.types.firstperson import EgoFrame
 
@@ -99,19 +102,53 @@ def read_hand(folder: Path) -> tuple[EffHandNet, int]:
 def on_true_crops(net: EffHandNet, frames: Sequence[EgoFrame]) -> Float[np.ndarray, "n 2 21 2"]:
     """Keypoints in pixels of each frame, from crops about the true hands: the best that a top-down network is given.
     NaN where there is no hand."""
-    config = net.config
     found = np.full((len(frames), 2, 21, 2), np.nan)
     for n, frame in enumerate(frames):
-        if frame.image is None:
-            raise PalmarError(f"{frame.name}: there is no picture.")
         true = frame.keypoints
         for side in np.flatnonzero(np.isfinite(true).all((1, 2))):
-            m = crop_map(boxes(true[side]), config.size)
-            with torch.no_grad():
-                maps = net(torch.as_tensor(cut(frame.image, m, config.size)[None]))[0]
-            points, _ = keypoints_of(maps, 1.0, config.sigma, compatible=config.compatible)
-            found[n, side] = np.linalg.solve(m[:, :2], (points.double().numpy() - m[:, 2]).T).T
+            found[n, side] = in_crop(net, frame, boxes(true[side]))
     return found
+
+
+def behind_detector(
+    net: EffHandNet, frames: Sequence[EgoFrame], detect: Callable[[np.ndarray], Detections] | None = None
+) -> Float[np.ndarray, "n 2 21 2"]:
+    """Keypoints in pixels of each frame, from crops about the hands that a detector finds, by default the tracker's.
+
+    Of each side the surest box counts, and a second one of the same side where the other was not found, for a side is
+    easily mistaken. NaN where none was found.
+    """
+    detect = OnnxNetworks(threads=1).detect if detect is None else detect
+    found = np.full((len(frames), 2, 21, 2), np.nan)
+    for n, frame in enumerate(frames):
+        boxed = detect(_picture(frame))
+        best = [int(i) for i in np.argsort(-boxed.score, kind="stable")[:2]]
+        sides = [int(boxed.side[i] > 0.5) for i in best]
+        if len(best) == 2 and sides[0] == sides[1]:
+            more = int(boxed.side[best[1]] > boxed.side[best[0]])
+            sides[more], sides[1 - more] = 1, 0
+        for row, side in zip(best, sides, strict=True):
+            box = boxed.box[row]
+            grow = (box[2:] - box[:2]).max() * BOX_MARGIN / (1 + 2 * BOX_MARGIN)  # a hand's box reaches beyond joints
+            inner = np.concatenate([box[:2] + grow, box[2:] - grow])
+            found[n, side] = in_crop(net, frame, inner)
+    return found
+
+
+def in_crop(net: EffHandNet, frame: EgoFrame, box: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "21 2"]:
+    """Keypoints of the hand whose joints lie in a box, pixels of the frame."""
+    config = net.config
+    m = crop_map(box, config.size)
+    with torch.no_grad():
+        maps = net(torch.as_tensor(cut(_picture(frame), m, config.size)[None]))[0]
+    points, _ = keypoints_of(maps, 1.0, config.sigma, compatible=config.compatible)
+    return np.linalg.solve(m[:, :2], (points.double().numpy() - m[:, 2]).T).T
+
+
+def _picture(frame: EgoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    if frame.image is None:
+        raise PalmarError(f"{frame.name}: there is no picture.")
+    return frame.image
 
 
 @dataclass(frozen=True)
