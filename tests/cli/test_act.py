@@ -46,6 +46,11 @@ def test_a_video(palmar, clip, tiny_weights, recogniser, tmp_path, listed):
     about = json.loads((out / "actions.json").read_text())
     assert about["vocabulary"] == ["none", "lift cup"]
     assert "lift cup" in heard.out
+    assert about["hands"] == "tracker"
+    words = ("act", clip, "--weights", tiny_weights, "--recogniser", recogniser, "-o", tmp_path / "ego", "--no-video")
+    heard = palmar(*words, "--hands", "egonet")
+    assert heard.code == 0, heard.err
+    assert json.loads((tmp_path / "ego" / "actions.json").read_text())["hands"] == "egonet"
     again = palmar("act", clip, "--weights", tiny_weights, "--recogniser", recogniser, "-o", out)
     assert again.code == 2
     assert len(again.errors) == 1

@@ -186,3 +186,12 @@ def test_damaged_recognisers_are_named(recogniser, tmp_path):
     (tmp_path / "action.json").write_text(json.dumps({**card, "sha256": "0" * 64}))
     with pytest.raises(PalmarError, match="wrong weights file"):
         ActionNet(tmp_path)
+
+
+@pytest.mark.parametrize(("y", "action"), [(20.0, 1), (80.0, 2)])
+def test_bare_keypoints_are_taken_as_hands_are(y, action):
+    keypoints = np.full((2, 21, 2), np.nan)
+    keypoints[1] = 50.0, y
+    said = ActionStream(Height(), fps=10.0).push(keypoints, None, (100, 100), 0.0)
+    assert said.argmax() == action
+    np.testing.assert_array_equal(said, ActionStream(Height(), fps=10.0).push(hand(50, y), None, (100, 100), 0.0))

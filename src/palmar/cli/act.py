@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -43,6 +43,9 @@ class Act:
     """Folder with objects.onnx and its card, instead of the package's."""
     boxes: Annotated[Path | None, arg(metavar="PATH")] = None
     """Boxes of the used object by another detector: a folder of YOLO text files, one for each frame, or COCO JSON."""
+    hands: Annotated[Literal["tracker", "egonet"], arg(metavar="tracker|egonet")] = "tracker"
+    """What the actions are read off: the tracker's hands, or EffHandEgoNet's, which sees both in the whole picture at
+    once. The hands of the result are the tracker's either way."""
     live: bool = False
     """Print each change of the current action at once, with its time in the recording."""
     fov: Annotated[float | None, arg(metavar="DEG")] = None
@@ -69,16 +72,22 @@ class Act:
         out = self.out or _beside(source)
         net = ActionNet(self.recogniser)
         find = self.finder(net)
+        see = None
+        if self.hands == "egonet":
+            from palmar.methods.effhandegonet.reader import EgoNet
+
+            see = EgoNet(self.weights if self.own_egonet() else None).keypoints
         networks = OnnxNetworks(self.weights)
         clip = read(source, fov=self.fov)
         with quiet_opencv(), Result(out, overlay=False, overwrite=self.overwrite) as result:
             with Progress("act") as acting:
                 telling = _Telling(net) if self.live else None
-                found = act(clip, net=net, find=find, networks=networks, progress=acting, observe=telling)
+                found = act(clip, net=net, find=find, see=see, networks=networks, progress=acting, observe=telling)
             result.write(found.clip)
             about = {
                 "source": found.clip.frames.source,
                 "recogniser": net.sha256,
+                "hands": self.hands,
                 "objects": None if find is None else find.said,
                 "vocabulary": list(net.vocabulary.actions),
                 "window_seconds": net.seconds,
@@ -93,6 +102,10 @@ class Act:
         frames = found.clip.info["frames"]
         note(f"{frames} frames, {len(found.actions)} actions, {acting.rate:.1f} frames per second; written to {out}")
         return 0
+
+    def own_egonet(self) -> bool:
+        """Whether the folder of --weights has an EffHandEgoNet, too."""
+        return self.weights is not None and (self.weights / "effhandegonet.onnx").is_file()
 
     def finder(self, net: ActionNet) -> Finder | None:
         """What says where the used object is; None where nothing does."""

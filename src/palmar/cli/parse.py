@@ -13,6 +13,7 @@ from tyro.extras import subcommand_cli_from_dict
 
 from palmar.cli.act import Act, ActTrain
 from palmar.cli.bench import Bench
+from palmar.cli.convert import Convert
 from palmar.cli.demo import Demo
 from palmar.cli.export import Export
 from palmar.cli.gesture import Gesture
@@ -41,6 +42,7 @@ COMMANDS: dict[str, type[Command]] = {
     "gesture": Gesture,
     "methods": Methods,
     "export": Export,
+    "convert": Convert,
     "bench": Bench,
     "licenses": Licenses,
 }

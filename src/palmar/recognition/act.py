@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from palmar.data.boxes import FrameBoxes, read_coco, read_yolo, used_object
 from palmar.errors import PalmarError
@@ -122,18 +122,26 @@ class ActionStream:
         """Time of the last decision."""
 
     def push(
-        self, hands: Hands, found: FoundObjects | None, size: tuple[int, int], time: float
+        self,
+        hands: Hands | Float[np.ndarray, "2 21 2"],
+        found: FoundObjects | None,
+        size: tuple[int, int],
+        time: float,
     ) -> Float[np.ndarray, " k"]:
-        """Probabilities of the actions after one more frame. hands: of this frame. size: width and height of the
-        picture. Raises PalmarError for time that runs backwards."""
+        """Probabilities of the actions after one more frame. hands: of this frame, or the keypoints of the left and the
+        right one, pixels, NaN of one that is absent. size: width and height of the picture. Raises PalmarError for time
+        that runs backwards."""
         if not time >= self._last_s:
             raise PalmarError(f"a frame at {time} s after one at {self._last_s} s; give frames in order.")
         self._last_s = time
         box, kind = np.full(4, np.nan), 0
         if found is not None and len(found):
             box, kind = found.box[0], self._index.get(int(found.kind[0]), 0)
-        at_zero = hands.with_columns(frame=np.zeros(len(hands), np.int32))
-        pose = Poses(keypoints_of(at_zero, 1), box[None], np.array([kind]), *size)
+        if isinstance(hands, Hands):
+            keypoints = keypoints_of(hands.with_columns(frame=np.zeros(len(hands), np.int32)), 1)
+        else:
+            keypoints = hands[None]
+        pose = Poses(keypoints, box[None], np.array([kind]), *size)
         self._vectors.append(pose.vectors(self.net.layout)[0])
         self._times.append(time)
         if self._said is None or time - self.decided_s >= EVERY_S - 1e-6:
@@ -156,6 +164,7 @@ def act(
     *,
     net: ActionNet | None = None,
     find: Finder | None = None,
+    see: Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "2 21 2"]] | None = None,
     networks: Networks | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     observe: Callable[[Frame, Hands, np.ndarray], None] | None = None,
@@ -164,7 +173,9 @@ def act(
     """What is done in a recording, seen by whoever does it.
 
     source: as of `palmar.track`, whose options may follow. net: the package's recogniser by default. find: what finds
-    used objects; None: none are looked for. observe: called with each frame, its hands and the probabilities then.
+    used objects; None: none are looked for. see: what finds the hands that actions are read off, left and right, NaN
+    where absent, such as `EgoNet().keypoints`; the tracker's own where not given. observe: called with each frame, its
+    hands and the probabilities then.
     Raises PalmarError for pictures that are no sequence, and what `track` raises.
     """
     net = ActionNet() if net is None else net
@@ -176,6 +187,7 @@ def act(
     times: list[float] = []
     scores: list[np.ndarray] = []
     sizes: list[tuple[int, int]] = []
+    seen: list[np.ndarray | None] = []
     boxes: list[np.ndarray] = []
     kinds: list[int] = []
 
@@ -184,10 +196,13 @@ def act(
         found = None if find is None else find.look(frame)
         now = frame.index / fps if frame.time is None else frame.time
         before = stream.decided_s
-        said = stream.push(hands, found, (width, height), max(now, times[-1] if times else now))
+        keypoints = None if see is None else see(frame.image)
+        pose = hands if keypoints is None else keypoints
+        said = stream.push(pose, found, (width, height), max(now, times[-1] if times else now))
         if stream.decided_s != before:
             times.append(stream.decided_s)
             scores.append(said)
+        seen.append(keypoints)
         sizes.append((width, height))
         boxes.append(found.box[0] if found is not None and len(found) else np.full(4, np.nan))
         kinds.append(int(found.kind[0]) if found is not None and len(found) else 0)
@@ -201,9 +216,8 @@ def act(
     actions = timeline(chances, at, net.vocabulary, stamps[-1] + 1 / fps if stamps else None)
     tracked = tracked.replace(hands=labelled(tracked.hands, np.array(stamps, np.float64), actions))
     size = sizes[0] if sizes else (1, 1)
-    poses = Poses(
-        keypoints_of(tracked.hands, len(sizes)), np.array(boxes).reshape(-1, 4), np.array(kinds, np.int64), *size
-    )
+    points = keypoints_of(tracked.hands, len(sizes)) if see is None else np.array(seen).reshape(-1, 2, 21, 2)
+    poses = Poses(points, np.array(boxes).reshape(-1, 4), np.array(kinds, np.int64), *size)
     return Acts(tracked, actions, at, chances, net, poses)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -239,3 +240,31 @@ def test_slices():
     assert overlapping(pair).tolist() == [True, False, True, False]
     boxes = np.array([[0, 0, 3.5, 50], [0, 0, 4.5, 50], [100, 0, 200, 50], [np.nan] * 4])
     assert holding(pair, boxes).tolist() == [False, True, False, False]
+
+
+def test_the_right_hand_and_its_object_train_and_are_scored(tmp_path, monkeypatch):
+    """The variant for FPHA, through the jobs of the command line."""
+    words = Vocabulary(("none", "cup", "pen"), ("none",))
+    frames = [replace(drawn(3 * i), object=1 + i % 2) for i in range(6)]          # both hands in every third
+    monkeypatch.setattr(pose_training, "open_split", lambda *_: Split(words, frames, ()))
+    monkeypatch.setattr(pose_training, "parse_data", lambda _: ("fpha", tmp_path))
+    job = TrainEffHandEgoNet(
+        ("fpha:x",), tmp_path / "run", hands="right", width=128, height=96, head=16, steps=30, batch=6, rate=4e-3,
+        sigma=1.5, augmentation="none", start="none", threads=1, device="cpu", quiet=True,
+    )  # fmt: skip
+    report = job.run()
+    assert report is not None
+    assert report.figures["object_wrong"] < 0.7
+    net, _ = read_ego(tmp_path / "run")
+    assert (net.config.hands, net.config.objects) == (1, 3)
+    found = EvalEffHandEgoNet(tmp_path / "run", data="fpha:x").run().figures
+    assert found["pictures"] == 6
+    assert found["epe"] < 40
+    assert 0 <= found["object top-1"] <= 1
+    with pytest.raises(PalmarError, match="two hands"):
+        EvalEffHandEgoNet(tmp_path / "run", data="fpha:x", export=tmp_path / "out").run()
+    other = Split(Vocabulary(("none", "book"), ("none",)), frames, ())
+    both = iter([Split(words, frames, ()), other])
+    monkeypatch.setattr(pose_training, "open_split", lambda *_: next(both))
+    with pytest.raises(PalmarError, match="other objects"):
+        replace(job, data=("fpha:x", "h2o:y")).run()

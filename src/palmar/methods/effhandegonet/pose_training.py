@@ -21,14 +21,17 @@ from tyro.conf import arg
 from palmar.data.datasets import open_split, parse_data
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.model import EffHandEgoNet, EgoNetConfig
-from palmar.methods.effhandegonet.objective import EgoLoss
+from palmar.methods.effhandegonet.objective import EgoLoss, keypoints_of
 from palmar.methods.effhandegonet.pictures import Augmentation, EgoBatches
+from palmar.methods.effhandegonet.reader import squeezed, unsqueezed
 from palmar.methods.effhandegonet.scores import score_frames
+from palmar.metrics.firstperson import fpha_epe_official, pck_of_width, top1
 from palmar.nn.detector import Detector
 from palmar.nn.trunks import Name, make_trunk, read_state
 from palmar.tasks.method import Report
 from palmar.train.loop import Outcome, Recipe, load_average, train
 from palmar.train.start import LINEAGE, digest_of, inherited, keep_lineage, start_from
+from palmar.types.firstperson import EgoFrame
 
 NETWORK = "network.json"
 SHIPPED = "shipped"
@@ -42,13 +45,16 @@ class TrainEffHandEgoNet:
     """Train EffHandEgoNet, both hands' heat maps from a whole first-person picture, and go on where the run stands.
 
     The defaults are small enough for two processor cores: the body of palmar's hand detector, 256 x 192 pixels. The
-    paper's network is --trunk efficientnet_v2_s --width 512 --height 512 --head 256 --sigma 3 --augmentation paper.
+    paper's network is --trunk efficientnet_v2_s --width 512 --height 512 --head 256 --sigma 3 --augmentation paper; its
+    variant for FPHA, the right hand and what it holds, has --hands right besides.
     """
 
     data: Annotated[tuple[str, ...], arg(metavar="DATA...")]
     """What it learns from: kind:/path, such as synthetic:/data/acted or h2o:/data/h2o; the part train of each."""
     folder: Annotated[Path, arg(name="run", metavar="DIR")] = Path("runs/effhandegonet")
     """Folder of the run."""
+    hands: Literal["both", "right"] = "both"
+    """both: with flags that say which are there. right: the right hand and the object's class."""
     trunk: Name = "palmar"
     """Feature extractor."""
     width: int = 256
@@ -85,16 +91,23 @@ class TrainEffHandEgoNet:
     precision: Literal["float32", "bfloat16"] = "float32"
     quiet: bool = False
 
-    @property
-    def config(self) -> EgoNetConfig:
-        return EgoNetConfig(self.trunk, self.height, self.width, self.head, sigma=self.sigma)
+    def config(self, objects: int) -> EgoNetConfig:
+        """objects: names that the data has, "none" included."""
+        right = self.hands == "right"
+        return EgoNetConfig(
+            self.trunk, self.height, self.width, self.head, 1 if right else 2, objects if right else 0, self.sigma
+        )
 
     def run(self) -> Report | None:
-        config = self.config
         splits = [open_split(text, self.part) for text in self.data]
+        right = self.hands == "right"
+        names = splits[0].vocabulary.objects
+        if right and any(split.vocabulary.objects != names for split in splits):
+            raise PalmarError("--hands right: the data sets name other objects; train on one of them.")
+        config = self.config(len(names))
         batches = EgoBatches(
             splits, (self.width, self.height), self.batch, self.seed,
-            augmentation=self.augmentation, strength=self.strength,
+            augmentation=self.augmentation, strength=self.strength, right_only=right,
         )  # fmt: skip
         recipe = Recipe(
             "effhandegonet", self.seed, self.batch, self.steps, self.rate,
@@ -102,8 +115,9 @@ class TrainEffHandEgoNet:
         )  # fmt: skip
         build, recipe = begun(self, config, recipe, batches)
         write_network(self.folder, "effhandegonet", asdict(config), self.data)
+        loss = EgoLoss(self.sigma, presence=0.01 if right else 0.02, over=self.over)
         outcome = train(
-            build, EgoLoss(self.sigma, over=self.over), batches, recipe, self.folder, minutes=self.minutes,
+            build, loss, batches, recipe, self.folder, minutes=self.minutes,
             workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
         )  # fmt: skip
         return told(outcome, self.folder)
@@ -220,6 +234,10 @@ class EvalEffHandEgoNet:
         chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).astype(int)]
         if (self.weights / NETWORK).is_file():
             net, _ = read_ego(self.weights)
+            if net.config.hands == 1:
+                if self.export is not None:
+                    raise PalmarError(f"{self.weights}: a run of --hands right; only that of two hands is exported.")
+                return score_right(net, chosen)
             predict = from_network(net)
         else:
             predict = EgoNet(self.weights).keypoints
@@ -230,6 +248,36 @@ class EvalEffHandEgoNet:
                 self.weights, self.export, {f"{parse_data(self.data)[1].name} {self.split}": dict(report.figures)}
             )
         return report
+
+
+def score_right(net: EffHandEgoNet, frames: Sequence[EgoFrame]) -> Report:
+    """The variant for FPHA on frames with a right hand: error in pixels of their own size, share of the joints within a
+    fifth of the hand's width, top-1 of the object; and the error as the published script has it."""
+    size = (net.config.width, net.config.height)
+    found, named, frames = [], [], [frame for frame in frames if frame.present[1]]
+    if not frames:
+        raise PalmarError("no frame has a right hand; this network knows only that.")
+    for frame in frames:
+        image = frame.image
+        if image is None:
+            raise PalmarError(f"{frame.name}: there is no picture.")
+        with torch.no_grad():
+            told = net(torch.as_tensor(squeezed(image, size)[None]))
+        points = keypoints_of(told.maps, 4.0, net.config.sigma, compatible=net.config.compatible)[0][0, 0]
+        found.append(unsqueezed(points.double().numpy(), size, (image.shape[1], image.shape[0])))
+        assert told.object is not None
+        named.append(int(told.object.argmax()))
+    mine, true = np.stack(found), np.stack([frame.keypoints[1] for frame in frames])
+    extent = np.array([(frame.camera.width, frame.camera.height) for frame in frames], np.float64)[:, None]
+    figures = {
+        "epe": float(np.linalg.norm(mine - true, axis=-1).mean()),
+        "pck": float(pck_of_width(mine, true).mean()),
+        "epe as published": fpha_epe_official(mine / extent, true / extent),
+        "object top-1": top1(np.array(named), np.array([frame.object for frame in frames])),
+        "pictures": len(frames),
+    }
+    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
+    return Report(figures, "\n".join(["| figure | value |", "|---|---|", *rows]))
 
 
 def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,8 +308,6 @@ def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, 
 def from_network(net: EffHandEgoNet) -> Callable[[np.ndarray], Float[np.ndarray, "2 21 2"]]:
     """Picture -> keypoints in its pixels, NaN of hands that the network thinks absent; without ONNX."""
     from palmar.methods.effhandegonet.export import EgoNetFile
-    from palmar.methods.effhandegonet.reader import squeezed, unsqueezed
-
     file = EgoNetFile(net).eval()
     size = (net.config.width, net.config.height)
 

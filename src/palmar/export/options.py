@@ -1,0 +1,28 @@
+"""What a caller may say of an export."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from palmar.errors import PalmarError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of all formats; each uses what means something in it. Raises PalmarError for what cannot be."""
+
+    fps: float | None = None
+    """Frames per second of formats with one fixed rate (bvh, lerobot). None: the recording's own."""
+    task: str = "move the hands"
+    """What the person does, in words (lerobot)."""
+    video: bool = True
+    """Put the recording into formats that hold one (lerobot)."""
+    overwrite: bool = False
+    """Replace what an earlier export left at the place."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not (math.isfinite(self.fps) and 0 < self.fps <= 1000):
+            raise PalmarError(f"fps: expected a number above 0, at most 1000, got {self.fps!r}.")
+        if not self.task.strip() or len(self.task) > 1000:
+            raise PalmarError("task: expected a sentence of at most 1000 characters.")
