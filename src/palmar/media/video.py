@@ -326,19 +326,21 @@ class VideoWriter:
                 writer.add(draw(frame.image), frame.time)
 
     path: .mp4, .mov or .mkv. fps: for frames without a time, and the duration of the last frame.
-    crf: 0 (lossless) to 51; preset: x264's, from ultrafast to veryslow.
+    crf: 0 (lossless) to 51; preset: x264's, from ultrafast to veryslow. gop: pictures from one key frame to the next,
+    few where readers jump about; None: x264's choice.
     An odd side gets one more row or column, a copy of the last, because yuv420p has none.
     Raises PalmarError for an unwritable place, no frames, frames of different sizes, and times that do not advance.
     """
 
-    def __init__(self, path: str | Path, fps: float = 30.0, *, crf: int = 20, preset: str = "veryfast") -> None:
+    def __init__(self, path: str | Path, fps: float = 30.0, *, crf: int = 20, preset: str = "veryfast",
+                 gop: int | None = None) -> None:
         self.path = Path(path)
         kinds = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
         if self.path.suffix.lower() not in kinds:
             raise PalmarError(f"{path}: videos are written as .mp4, .mov or .mkv.")
         self._kind = kinds[self.path.suffix.lower()]
         self.fps = check_fps(fps) or 30.0
-        self._options = {"crf": str(crf), "preset": preset}
+        self._options = {"crf": str(crf), "preset": preset} | ({} if gop is None else {"g": str(gop)})
         self._stack: ExitStack | None = None
         self._container: Any = None
         self._stream: Any = None
