@@ -1,4 +1,4 @@
-"""`palmar train` and `palmar export`: from a run of a few steps to files that the tracker opens."""
+"""`palmar train` and `palmar weights`: from a run of a few steps to files that the tracker opens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from palmar.cli import train as command
-from palmar.cli.export import photographs
+from palmar.cli.weights import photographs
 from palmar.licenses import permits
 from palmar.tracking.weights import open_session, read_weights
 from palmar.train import recipes
@@ -40,7 +40,7 @@ def test_a_run_goes_on_and_is_exported(palmar, picture, tmp_path, network, outpu
     assert second.code == 0
     assert second.err.splitlines()[-1].startswith(f"palmar: {run}: all 2 steps done")
     (tmp_path / "figures.json").write_text('{"webcam": {"ap50": 0.5}}')
-    export = palmar("export", run, "-o", tmp_path / "w", "--calibrate", 3, "--figures", tmp_path / "figures.json")
+    export = palmar("weights", run, "-o", tmp_path / "w", "--calibrate", 3, "--figures", tmp_path / "figures.json")
     assert (export.code, export.out) == (0, "")
     assert str(tmp_path / "w" / f"{network}.onnx") in export.err
     weights = read_weights(network, tmp_path / "w")
@@ -91,7 +91,7 @@ def test_export_of_what_is_no_run(palmar, tmp_path, have):
     }
     for name in have:
         (tmp_path / name).write_text(json.dumps(good[name]))
-    heard = palmar("export", tmp_path)
+    heard = palmar("weights", tmp_path)
     assert (heard.code, heard.err.count("\n"), len(heard.errors)) == (2, 1, 1)
     assert not list(tmp_path.glob("*.onnx"))
 

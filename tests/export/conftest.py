@@ -39,13 +39,13 @@ def made(times: list[float] | None = None, **info: object) -> tuple[Clip, Truth]
                 continue
             model = HandModel.default(side)
             angles = np.zeros((5, 3, 3))
-            angles[:, :, 0] = bend[track > 0] * (0.5 + 0.5 * np.sin(0.7 * frame + np.arange(5)[:, None]))
+            angles[:, :, 0] = bend[int(track > 0)] * (0.5 + 0.5 * np.sin(0.7 * frame + np.arange(5)[:, None]))
             rotations = model.rotations_from_angles(angles)
             up = rotmat_from_rotvec(np.array([0.3 * frame - 1.2, 0.2 * frame, (1.4 - 2.8 * (side == 0)) + 0.1 * frame]))
             rotations = np.concatenate([up[None], rotations[1:]])
             pose = rotvec_from_rotmat(rotations).astype(np.float32)
             place = np.float32([0.12 - 0.22 * (side == 0) + 0.004 * frame, 0.05, 0.5 + 0.01 * frame])
-            shape = shapes[track > 0]
+            shape = shapes[int(track > 0)]
             posed = model.shaped(shape.astype(np.float64)).posed(
                 rotmat_from_rotvec(pose.astype(np.float64)), place.astype(np.float64)
             )

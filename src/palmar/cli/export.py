@@ -2,179 +2,61 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
-from palmar.cli.options import at_least
-from palmar.cli.talk import Progress, note
-from palmar.cli.train import DATA
-from palmar.errors import PalmarError, need
-
-if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import UInt8
-
-    from palmar.nn.landmarker import Landmarker
-
-HELD_OUT_SEED = 987_654_321
-"""Of the crops that calibrate the landmarker's sigma; training runs use small seeds."""
+from palmar.cli.talk import note
+from palmar.errors import PalmarError, one_of
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a trained network as the file that the tracker reads (ONNX), with its card beside it."""
+    """Write the hands of a result for other programs.
 
-    folder: Annotated[Positional[Path], arg(metavar="RUN")]
-    """Folder of the run, as `palmar train` left it. Its averaged weights are taken."""
-    out: Annotated[Path | None, arg(aliases=["-o"], metavar="DIR")] = None
-    """Where detector.onnx, landmarker.onnx or objects.onnx and its card are written; RUN by default."""
-    calibrate: int = 1024
-    """Synthetic crops, never trained on, by which the landmarker's confidence is set right."""
-    figures: Annotated[Path | None, arg(metavar="FILE")] = None
-    """JSON with measured quality for the card, as `palmar bench real --json` writes it."""
-    int8: bool = False
-    """Convolutions in eight bits, as landmarker-int8.onnx: faster on processors, a little less exact; for `--int8` of
-    `palmar track`."""
-    notes: str = ""
-    """A sentence for the card."""
+    Formats: glb (Blender, three.js), usd, bvh, coco, mediapipe, webxr, csv, npz, lerobot. docs/exports.md says what is
+    in each. Files are written beside the result, folders too; each appears whole or not at all.
+    """
+
+    results: Annotated[Positional[tuple[Path, ...]], arg(metavar="OUT...")]
+    """Folders that palmar track wrote. Several at once only for lerobot, an episode each."""
+    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT")]
+    """What to write; may be given several times."""
+    out: Annotated[Path | None, arg(aliases=["-o"], metavar="PATH")] = None
+    """File or folder to write, of one format. By default beside OUT, with its name."""
+    task: str | None = None
+    """Of lerobot: what is done in the recordings, in words; by default their names."""
+    overwrite: bool = False
+    """Replace what is there."""
 
     def run(self) -> int:
-        at_least(1, calibrate=self.calibrate)
-        figures = {} if self.figures is None else _read(self.figures)
-        data = _read(self.folder / DATA)
-        written = _read(self.folder / "recipe.json")
-        need("torch", extra="torch")
-        from palmar.licenses import world
-        from palmar.nn.detector import Detector
-        from palmar.nn.landmarker import Landmarker
-        from palmar.nn.objects import ObjectConfig, ObjectDetector
-        from palmar.train.export import Provenance, export
-        from palmar.train.loop import Recipe, load_average
-        from palmar.train.start import inherited
+        from palmar.export import FORMATS, Options, export
+        from palmar.tracking import read_result
 
-        name = written.get("name")
-        if name not in ("detector", "landmarker", "objects"):
-            raise PalmarError(f"{self.folder}: a run of {name!r}; written are detector, landmarker and objects.")
-        if self.int8 and name == "objects":
-            raise PalmarError("--int8 is for the tracker's networks.")
-        written.pop("processes", None)
-        try:
-            recipe = Recipe(**written)
-        except TypeError as err:
-            raise PalmarError(f"{self.folder / 'recipe.json'}: not a recipe of this version ({err}).") from err
-        words = {"objects": names(self.folder)} if name == "objects" else {}
-        made = {"detector": Detector, "landmarker": Landmarker}
-        fresh = ObjectDetector(ObjectConfig(len(words["objects"]) - 1)) if words else made[name]()
-        net, step = load_average(self.folder, fresh)
-        assert isinstance(net, Landmarker | Detector | ObjectDetector)
-        scale = calibration(net, self.calibrate) if isinstance(net, Landmarker) else 1.0
-        began = lineage(self.folder)
-        provenance = Provenance(
-            recipe=recipe,
-            steps=step,
-            figures=figures,
-            notes=self.notes,
-            world=f"palmar-synth/{data['palmar']}/{data['seed']}",
-            licences=inherited(began, world(adapted_to=[photographs(folder) for folder in data["photographs"]])),
-            words=words,
-            began_from=began,
-        )
-        path = (self.out or self.folder) / f"{name}{'-int8' if self.int8 else ''}.onnx"
-        pictures = typical(name, data["seed"]) if self.int8 else None
-        try:
-            card = export(net, path, provenance, scale=scale, int8=pictures)
-        except OSError as err:
-            raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
-        done = "" if step == recipe.steps else f" (the run stands at {step} of {recipe.steps} steps)"
-        note(f"{path}: {card['bytes'] / 1e6:.1f} MB, sha256 {card['sha256'][:12]}{done}")
+        if not self.results:
+            raise PalmarError("nothing to export: name the folder of a result.")
+        kinds = [one_of("format", name, FORMATS) for name in self.to]
+        if self.out is not None and len(kinds) != 1:
+            raise PalmarError("-o names one file: give one --to with it.")
+        if self.task is not None and kinds != ["lerobot"]:
+            raise PalmarError("--task is an option of lerobot.")
+        if len(self.results) > 1 and not all(FORMATS[kind].many for kind in kinds):
+            raise PalmarError("several results at once: only lerobot takes them.")
+        places = {kind: self.out or beside(self.results[0], kind, FORMATS[kind].suffix) for kind in kinds}
+        for place in places.values():
+            if place.exists() and not self.overwrite:
+                raise PalmarError(f"{place}: is there already; give another name with -o, or --overwrite.")
+        clips = [read_result(folder) for folder in self.results]
+        for kind, place in places.items():
+            options = Options(task=self.task or "", overwrite=self.overwrite)
+            export(clips if FORMATS[kind].many else clips[0], place, kind, options)
+            note(f"{kind}: written to {place}")
         return 0
 
 
-def names(folder: Path) -> list[str]:
-    """The objects that a run of the detector of objects tells apart, "none" first."""
-    from palmar.train.recipes import VOCABULARY
-
-    found = _read(folder / VOCABULARY).get("objects")
-    if not isinstance(found, list) or len(found) < 2 or found[0] != "none":
-        raise PalmarError(f"{folder / VOCABULARY}: expected the objects' names, 'none' first.")
-    return [str(name) for name in found]
-
-
-KNOWN_PHOTOGRAPHS: Mapping[str, tuple[str, str]] = {
-    "webcam": ("SubhiH/HandsDataset", "Apache-2.0"),
-    "digits": ("ardamavi/Sign-Language-Digits-Dataset", "Apache-2.0"),
-}
-"""Folder of labelled photographs -> what it is, and under which licence."""
-
-
-def photographs(folder: str) -> dict[str, str]:
-    """The card's row for a folder of photographs that training saw; licence "unknown" where the table lacks it."""
-    name, licence = KNOWN_PHOTOGRAPHS.get(folder, (folder, "unknown"))
-    return {"name": name, "licence": licence, "what": f"photograph: the split adapt of {folder}"}
-
-
-def lineage(folder: Path) -> list[dict[str, Any]]:
-    """What the weights that the run began from went through; nothing where it began from random ones."""
-    from palmar.train.start import LINEAGE
-
-    file = folder / LINEAGE
-    try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    except (OSError, ValueError) as err:
-        raise PalmarError(f"{file}: not readable as JSON ({err}).") from err
-
-
-TYPICAL = 512
-"""Synthetic pictures from which the ranges of an int8 file are taken."""
-
-
-def typical(name: str, seed: int) -> UInt8[np.ndarray, "b h w 3"]:
-    """What a network sees in training, at the strength of the default recipes."""
-    import numpy as np
-
-    from palmar.synth.sample import crop_sample, frame_sample
-    from palmar.train.recipes import Data
-
-    make = crop_sample if name == "landmarker" else frame_sample
-    return np.stack([make(seed, index, strength=Data().strength).image for index in range(TYPICAL)])
-
-
-def calibration(net: Landmarker, count: int) -> float:
-    """The landmarker's `sigma_scale`, measured on synthetic crops that no run saw, on the keypoints that are seen."""
-    import numpy as np
-    import torch
-
-    from palmar.synth.sample import crop_sample
-    from palmar.train.export import sigma_scale
-
-    errors, sigmas = [], []
-    with Progress("calibrate", "crops") as progress, torch.no_grad():
-        for index in range(count):
-            truth = crop_sample(HELD_OUT_SEED, index)
-            progress(index + 1, count)
-            if not truth.presence:
-                continue
-            found = net.eval()(torch.as_tensor(truth.image[None]))
-            seen = truth.visible > 0
-            errors.append(np.linalg.norm(found.keypoints[0].numpy() - truth.keypoints, axis=-1)[seen])
-            sigmas.append(found.log_sigma[0].exp().numpy()[seen])
-    if not errors:
-        raise PalmarError(f"--calibrate {count}: none of so few crops shows a hand; take more.")
-    return sigma_scale(np.concatenate(errors), np.concatenate(sigmas))
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise PalmarError(f"{file}: no such file.") from err
-    except (OSError, ValueError) as err:
-        raise PalmarError(f"{file}: not readable as JSON ({err}).") from err
-    if not isinstance(found, dict):
-        raise PalmarError(f"{file}: expected a JSON object, got {type(found).__name__}.")
-    return found
+def beside(folder: Path, kind: str, suffix: str) -> Path:
+    """The default place: beside the result, with its name; folders with the format behind it."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}{suffix or '-' + kind}")

@@ -23,6 +23,7 @@ from palmar.cli.synth import Synth
 from palmar.cli.synth.gallery import Gallery
 from palmar.cli.track import Track
 from palmar.cli.train import Train
+from palmar.cli.weights import Weights
 from palmar.errors import PalmarError
 
 
@@ -41,6 +42,7 @@ COMMANDS: dict[str, type[Command]] = {
     "act": Act,
     "gesture": Gesture,
     "methods": Methods,
+    "weights": Weights,
     "export": Export,
     "convert": Convert,
     "bench": Bench,

@@ -28,7 +28,7 @@ class Train:
     palmar train NETWORK --help says what each takes.
 
     The run is a folder: log.jsonl, recipe.json, data.json and the last checkpoint. Killed, it goes on from there and
-    ends with the same weights. `palmar export` makes the files that the tracker reads.
+    ends with the same weights. `palmar weights` makes the files that the tracker reads.
     """
 
     network: Positional[Literal["detector", "landmarker", "objects"]]
@@ -101,7 +101,7 @@ class Train:
         }
         found = start(folder, data, recipe, **options)
         if found.finished:
-            note(f"{folder}: all {found.step} steps done; palmar export {folder} writes the weights")
+            note(f"{folder}: all {found.step} steps done; palmar weights {folder} writes the weights")
         else:
             note(f"{folder}: step {found.step} of {recipe.steps}; the same command goes on")
         return 0

@@ -1,51 +1,86 @@
-"""Hands for other programs: one file per format, each with `write(clip, path, options)`, and one table of them.
+"""What `palmar track` found, for other programs: one file a format, one table of them.
 
-    write(palmar.track("clip.mp4"), "clip.glb", "glb")
-
-What each format holds, in which units and axes, and what is lost in it: docs/exports.md. Every file and folder appears
-whole or not at all.
+palmar.export.FORMATS                                # what there is
+palmar.export.export(clip, "hands.glb")              # the suffix says which
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from palmar.errors import PalmarError, one_of
 from palmar.export.options import Options
 from palmar.types import Clip
 
-__all__ = ["FORMATS", "Format", "Options", "write"]
-
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the table: the file beside this one that writes it, and what is written."""
+    """A way to write hands."""
 
-    module: str
-    ending: str
-    """Of the name that is written by default."""
-    what: str
-    marker: str | None = None
-    """None: one file. Else a folder, and the file in it by which palmar knows it again."""
+    about: str
+    """One line."""
+    suffix: str
+    """Of its file; "" for a folder."""
+    write: Callable[..., None]
+    """(clip, path, options); of LeRobot (clips, path, options)."""
+    many: bool = False
+    """Whether it takes several recordings."""
+
+
+def _late(module: str, name: str = "write") -> Callable[..., None]:
+    """A writer whose module is imported when it is used."""
+
+    def write(*values: Any, **options: Any) -> None:
+        from importlib import import_module
+
+        getattr(import_module(f"palmar.export.{module}"), name)(*values, **options)
+
+    return write
 
 
 FORMATS: Mapping[str, Format] = {
-    "glb": Format("gltf", ".glb", "skinned, animated hands for Blender, three.js, game engines (glTF 2.0)"),
+    "glb": Format("glTF 2.0 binary: skinned, moving hands, for Blender, three.js, game engines", ".glb", _late("gltf")),
+    "usd": Format("USD with UsdSkel: the same for film and robot simulators (extra usd)", ".usda", _late("usd")),
+    "bvh": Format("BVH: moving skeletons, a file for each hand", "", _late("bvh")),
+    "coco": Format("COCO-WholeBody style JSON: boxes and 21 keypoints in pixels", ".coco.json", _late("coco")),
+    "mediapipe": Format("JSON shaped as MediaPipe's hand landmarker answers", ".mediapipe.json", _late("mediapipe")),
+    "webxr": Format("JSON of WebXR's 25 joints: poses and radii", ".webxr.json", _late("webxr")),
+    "csv": Format("CSV: one row per hand and frame", ".csv", _late("tables", "write_csv")),
+    "npz": Format("NumPy arrays", ".npz", _late("tables", "write_npz")),
+    "lerobot": Format("LeRobot data set v3.0: state, action, video, an episode each", "", _late("lerobot"), True),
 }
+"""By name."""
 
 
-def write(clip: Clip, path: str | Path, to: str, options: Options | None = None) -> Path:
-    """Write the clip's hands at `path` in the format `to`, one of `FORMATS`. Returns the path.
+def export(clip: Clip | Sequence[Clip], path: str | Path, to: str | None = None, options: Options = Options()) -> Path:
+    """Writes hands; answers with the path.
 
-    Raises PalmarError for an unknown format, hands that lack what the format needs, a place that is taken (unless
-    `options.overwrite`) or cannot be written.
+    to: one of `FORMATS`; by default what the path's suffix says. A file is replaced; a folder only where the options
+    say so. Raises PalmarError for an unknown format, several clips where a format takes one, and what the writers
+    raise.
     """
-    form = FORMATS[one_of("format", to, FORMATS)]
-    path, options = Path(path), options or Options()
-    if form.marker is None and (path.exists() or path.is_symlink()) and not path.is_dir() and not options.overwrite:
-        raise PalmarError(f"{path}: exists already. Give another name, or ask for overwriting.")
-    importlib.import_module(f"{__name__}.{form.module}").write(clip, path, options)
+    path = Path(path)
+    kind = FORMATS[one_of("format", to or format_of(path), FORMATS)]
+    clips = [clip] if isinstance(clip, Clip) else list(clip)
+    if not kind.many and len(clips) != 1:
+        several = ", ".join(name for name, one in FORMATS.items() if one.many)
+        raise PalmarError(f"{len(clips)} recordings: only {several} takes several.")
+    kind.write(clips if kind.many else clips[0], path, options)
     return path
+
+
+def format_of(path: Path) -> str:
+    """What a file's name says it is to be. Raises PalmarError where it says nothing."""
+    name = path.name.lower()
+    for kind, one in FORMATS.items():
+        if one.suffix and name.endswith(one.suffix):
+            return kind
+    if name.endswith((".usdc", ".usd")):
+        return "usd"
+    raise PalmarError(f"{path}: its name does not say which format; name one of {', '.join(FORMATS)}.")
+
+
+__all__ = ["FORMATS", "Format", "Options", "export", "format_of"]

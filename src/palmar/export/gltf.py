@@ -1,250 +1,215 @@
-"""glTF 2.0, one binary file: a skinned mesh for every followed hand, its bones moving at the recording's times.
+"""glTF 2.0 binary (GLB): every followed hand as a skinned mesh that moves, and the camera that saw it.
 
-Axes: x right, y up, z backward, the recording's camera at the origin; metres, seconds. The bind pose is the flat hand
-with identity rotations, so a node's rotation is the joint's own; the axes are turned once, in the wrist's keys.
-A hand that is not seen is scaled to zero at the node above its joints, the way the specification gives for hiding a
-skinned mesh (section 3.5.3 of glTF 2.0).
+Axes of glTF: x right, y up, z towards the viewer; metres; the camera stands at the origin. Joints carry the names of
+WebXR's hand joints, so that what retargets those retargets these. A hand that is not seen has the scale 0.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-import palmar
-from palmar.export.motion import (
-    NODE_NAMES,
-    NODE_PARENTS,
-    YUP_FROM_CAMERA,
-    Motion,
-    Timeline,
-    keys,
-    motions,
-    quaternions,
-    timeline,
-)
+from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
+from palmar.export.motion import Y_UP, Motion, motions, quaternions
 from palmar.export.options import Options
-from palmar.export.skin import BASE_COLOUR, ROUGHNESS, normals, skin_of
-from palmar.hand import HandModel
+from palmar.geometry.camera import Camera
+from palmar.hand.joints import MANO_PARENTS, TIPS
 from palmar.media import whole_file
 from palmar.types import Clip
 
-FLOAT, U8, U16, U32 = 5126, 5121, 5123, 5125
-KINDS = {np.dtype(np.float32): FLOAT, np.dtype(np.uint8): U8, np.dtype(np.uint16): U16, np.dtype(np.uint32): U32}
-SHAPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
-VERTICES, INDICES = 34962, 34963
+FLOAT, UINT16, UINT8 = 5126, 5123, 5121
+ARRAY, ELEMENTS = 34962, 34963
+"""Kinds of buffers: of vertices, of their numbers in triangles."""
+SKIN_COLOUR = (0.80, 0.58, 0.46, 1.0)
+"""Linear RGB and opacity."""
+INFLUENCES = 4
+"""Bones that may move a vertex."""
 
 
-def write(clip: Clip, path: Path, options: Options) -> None:
-    """See the module. Raises PalmarError where there is no motion to write, or the place cannot be written."""
-    line = timeline(clip)
-    data = encode(clip, motions(clip, line), line)
+def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+    """Raises PalmarError where nothing can be exported, and where the file cannot be written."""
+    data = glb(motions(clip), clip.camera)
     with whole_file(path) as part:
         part.write_bytes(data)
 
 
-def encode(clip: Clip, found: list[Motion], line: Timeline) -> bytes:
-    """The file."""
-    doc = _Document()
-    moving = len(line.times) > 1
-    doc.json["asset"] = {
-        "version": "2.0",
-        "generator": f"palmar {palmar.__version__}",
-        "extras": {
-            "units": "metre, second",
-            "axes": "x right, y up, z backward; the recording's camera at the origin",
-            "times": line.note,
-            "camera": clip.camera_note,
-        },
-    }
-    doc.json["materials"] = [
-        {
-            "name": "skin",
-            "pbrMetallicRoughness": {
-                "baseColorFactor": [*BASE_COLOUR, 1.0],
-                "metallicFactor": 0.0,
-                "roughnessFactor": ROUGHNESS,
-            },
-        }
-    ]
-    shared: dict[int, dict[str, int]] = {}
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-    for motion in found:
-        if motion.side not in shared:
-            shared[motion.side] = _shared(doc, motion.rest.model)
-        _hand(doc, motion, line, shared[motion.side], samplers if moving else None, channels)
-    if clip.camera is not None:
-        camera = clip.camera
-        doc.json["cameras"] = [
+def glb(hands: Sequence[Motion], camera: Camera | None = None) -> bytes:
+    """The file's bytes. Raises PalmarError without hands."""
+    out = _File()
+    roots = [_hand(out, motion) for motion in hands]
+    if camera is not None:
+        out.json["cameras"] = [
             {
                 "type": "perspective",
-                "name": "recording",
+                "name": "camera",
                 "perspective": {
-                    "yfov": 2 * float(np.arctan(camera.height / 2 / camera.fy)),
-                    "aspectRatio": camera.width * camera.fy / (camera.height * camera.fx),
+                    "yfov": 2 * math.atan(camera.height / 2 / camera.fy),
+                    "aspectRatio": camera.width / camera.fx * camera.fy / camera.height,
                     "znear": 0.01,
-                    "zfar": 100.0,
                 },
             }
         ]
-        doc.root({"name": "camera", "camera": 0})
-    if channels:
-        doc.json["animations"] = [{"name": "recording", "samplers": samplers, "channels": channels}]
-    return doc.to_bytes()
+        roots.append([out.node({"name": "camera", "camera": 0})])
+    out.json["scenes"] = [{"name": "hands", "nodes": [node for part in roots for node in part]}]
+    return out.bytes()
 
 
-def _shared(doc: _Document, model: HandModel) -> dict[str, int]:
-    """Accessors that all hands of a side use: everything of the mesh but where its vertices are."""
-    skin = skin_of(model)
-    out = {"uv": doc.add(np.stack([skin.uv[:, 0], 1 - skin.uv[:, 1]], 1).astype(np.float32), VERTICES)}
-    weights = skin.weights.astype(np.float32)
-    weights[:, 0] = 1.0 - weights[:, 1:].astype(np.float64).sum(1)  # the sum is 1 after rounding, too
-    for block in range(skin.bones.shape[1] // 4):
-        four = slice(4 * block, 4 * block + 4)
-        out[f"JOINTS_{block}"] = doc.add(skin.bones[:, four].astype(np.uint8), VERTICES)
-        out[f"WEIGHTS_{block}"] = doc.add(np.ascontiguousarray(weights[:, four]), VERTICES)
-    kind = np.uint16 if len(skin.vertex) < 65535 else np.uint32
-    out["indices"] = doc.add(skin.triangles.reshape(-1).astype(kind), INDICES)
-    return out
+@dataclass
+class _File:
+    """JSON and binary parts as they grow."""
 
-
-def _hand(
-    doc: _Document,
-    motion: Motion,
-    line: Timeline,
-    shared: dict[str, int],
-    samplers: list[dict[str, Any]] | None,
-    channels: list[dict[str, Any]],
-) -> None:
-    model, rest = motion.rest.model, motion.rest
-    vertex = skin_of(model).vertex
-    flat = rest.vertices()
-    attributes = {
-        "POSITION": doc.add(flat[vertex].astype(np.float32), VERTICES, bounds=True),
-        "NORMAL": doc.add(normals(flat, model.faces)[vertex].astype(np.float32), VERTICES),
-        "TEXCOORD_0": shared["uv"],
-        **{name: index for name, index in shared.items() if name.startswith(("JOINTS", "WEIGHTS"))},
-    }
-    doc.list("meshes").append(
-        {
-            "name": motion.name,
-            "primitives": [{"attributes": attributes, "indices": shared["indices"], "material": 0}],
-        }
+    json: dict[str, Any] = field(
+        default_factory=lambda: {"asset": {"version": "2.0", "generator": f"palmar {version('palmar')}"}, "scene": 0}
     )
-    at = keys(motion, line)
-    turns, places = node_motion(motion)
-    nodes = doc.list("nodes")
-    above = doc.root({"name": motion.name})
-    first = len(nodes)
-    nodes[above]["children"] = [first]
-    where = motion.rest_nodes
-    for joint, parent in enumerate(NODE_PARENTS):
-        offset = places[0] if parent < 0 else where[joint] - where[parent]
-        node: dict[str, Any] = {"name": NODE_NAMES[joint], "translation": offset.astype(float).tolist()}
-        if joint < 16:
-            node["rotation"] = turns[0, joint].astype(float).tolist()
-        below = [first + child for child, its in enumerate(NODE_PARENTS) if its == joint]
-        if below:
-            node["children"] = below
-        nodes.append(node)
-    inverse = np.tile(np.eye(4, dtype=np.float32), (21, 1, 1))
-    inverse[:, 3, :3] = -where  # columns first: the translation is the last row here
-    skins = doc.list("skins")
-    skins.append(
-        {
-            "name": motion.name,
-            "joints": list(range(first, first + 21)),
-            "inverseBindMatrices": doc.add(inverse),
-            "skeleton": above,
-        }
-    )
-    doc.root({"name": f"{motion.name}-mesh", "mesh": len(doc.list("meshes")) - 1, "skin": len(skins) - 1})
-    if samplers is None:
-        return
+    binary: bytearray = field(default_factory=bytearray)
 
-    def animate(node: int, what: str, times: int, values: np.ndarray, how: str) -> None:
-        channels.append({"sampler": len(samplers), "target": {"node": node, "path": what}})
-        samplers.append({"input": times, "output": doc.add(values.astype(np.float32)), "interpolation": how})
+    def add(self, kind: str, entry: dict[str, Any]) -> int:
+        """The number that an entry of this kind gets."""
+        entries = self.json.setdefault(kind, [])
+        entries.append(entry)
+        return len(entries) - 1
 
-    times = doc.add(seconds(at.times), bounds=True)
-    animate(first, "translation", times, places[at.moments], "LINEAR")
-    for joint in range(16):
-        animate(first + joint, "rotation", times, turns[at.moments, joint], "LINEAR")
-    if not at.shown.all():
-        shown = doc.add(seconds(at.shown_times), bounds=True)
-        animate(above, "scale", shown, np.repeat(at.shown[:, None], 3, 1), "STEP")
+    def node(self, entry: dict[str, Any]) -> int:
+        return self.add("nodes", entry)
 
-
-def node_motion(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
-    """Quaternions xyzw [T, 16, 4] of the joints and places [T, 3] of the wrist, y up."""
-    local = motion.rotations.copy()
-    local[:, 0] = YUP_FROM_CAMERA @ local[:, 0]
-    places = (motion.translation + motion.rest.rest_joints[0]) @ YUP_FROM_CAMERA.T
-    return quaternions(local), places
-
-
-def seconds(times: np.ndarray) -> np.ndarray:
-    """As float32, still rising: what rounds to its neighbour is moved to the next number."""
-    out = times.astype(np.float32)
-    for i in range(1, len(out)) if (np.diff(out) <= 0).any() else ():
-        out[i] = max(out[i], np.nextafter(out[i - 1], np.float32(np.inf)))
-    return out
-
-
-class _Document:
-    """The JSON part and the bytes that it points into."""
-
-    def __init__(self) -> None:
-        self.json: dict[str, Any] = {"scene": 0, "scenes": [{"name": "recording", "nodes": []}]}
-        self.bytes = bytearray()
-
-    def list(self, name: str) -> list[Any]:
-        return self.json.setdefault(name, [])
-
-    def root(self, node: dict[str, Any]) -> int:
-        """A node at the top of the scene; its number."""
-        nodes = self.list("nodes")
-        nodes.append(node)
-        self.json["scenes"][0]["nodes"].append(len(nodes) - 1)
-        return len(nodes) - 1
-
-    def add(self, array: np.ndarray, target: int | None = None, *, bounds: bool = False) -> int:
-        """The number of an accessor of the array. bounds: with min and max, as positions and times must have."""
-        array = np.ascontiguousarray(array)
-        raw = array.tobytes()
-        views, accessors = self.list("bufferViews"), self.list("accessors")
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.bytes), "byteLength": len(raw)}
-        if target is not None:
+    def accessor(self, values: np.ndarray, component: int, kind: str, *, target: int = 0, bounds: bool = False) -> int:
+        """An array in the binary part, each row one element."""
+        self.binary.extend(b"\0" * (-len(self.binary) % 4))
+        dtype = {FLOAT: "<f4", UINT16: "<u2", UINT8: "u1"}[component]
+        packed = np.ascontiguousarray(values, dtype)
+        view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.binary), "byteLength": packed.nbytes}
+        if target:
             view["target"] = target
-        self.bytes += raw + b"\0" * (-len(raw) % 4)
-        shape = array.shape[1:]
-        accessor: dict[str, Any] = {
-            "bufferView": len(views),
-            "componentType": KINDS[array.dtype],
-            "count": len(array),
-            "type": SHAPES[shape],
+        self.binary.extend(packed.tobytes())
+        entry: dict[str, Any] = {
+            "bufferView": self.add("bufferViews", view),
+            "componentType": component,
+            "count": len(packed),
+            "type": kind,
         }
         if bounds:
-            accessor["min"] = np.atleast_1d(array.min(0)).astype(float).tolist()
-            accessor["max"] = np.atleast_1d(array.max(0)).astype(float).tolist()
-        views.append(view)
-        accessors.append(accessor)
-        return len(accessors) - 1
+            flat = packed.reshape(len(packed), -1)
+            entry["min"], entry["max"] = flat.min(0).tolist(), flat.max(0).tolist()
+        return self.add("accessors", entry)
 
-    def to_bytes(self) -> bytes:
-        self.json["buffers"] = [{"byteLength": len(self.bytes)}]
-        text = json.dumps(self.json, separators=(",", ":"), allow_nan=False).encode()
+    def bytes(self) -> bytes:
+        """Header, JSON, binary."""
+        binary = bytes(self.binary) + b"\0" * (-len(self.binary) % 4)
+        self.json["buffers"] = [{"byteLength": len(binary)}]
+        text = json.dumps(self.json, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 4)
-        total = 12 + 8 + len(text) + 8 + len(self.bytes)
-        return (
-            struct.pack("<4sII", b"glTF", 2, total)
-            + struct.pack("<I4s", len(text), b"JSON")
-            + text
-            + struct.pack("<I4s", len(self.bytes), b"BIN\0")
-            + bytes(self.bytes)
-        )
+        chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
+        return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def _hand(out: _File, motion: Motion) -> list[int]:
+    """Adds a hand; answers with its root nodes: the mesh, and the armature that moves it."""
+    mesh = _mesh(out, motion)
+    first = len(out.json.setdefault("nodes", []))
+    rest = motion.shaped.rest_joints @ Y_UP
+    names = [f"{BONE_NAMES[j]}" for j in range(16)]
+    for j, parent in enumerate(MANO_PARENTS):
+        place = rest[j] if parent < 0 else rest[j] - rest[parent]
+        out.node({"name": names[j], "translation": place.tolist()})
+    landmarks = motion.shaped.rest_landmarks @ Y_UP
+    for name, parent, tip in zip(TIP_NAMES, TIP_PARENTS, TIPS, strict=True):
+        out.node({"name": name, "translation": (landmarks[tip] - rest[parent]).tolist()})
+    nodes = out.json["nodes"]
+    for child, parent in [*enumerate(MANO_PARENTS), *((16 + i, p) for i, p in enumerate(TIP_PARENTS))]:
+        if parent >= 0:
+            nodes[first + parent].setdefault("children", []).append(first + child)
+    inverse = np.tile(np.eye(4), (16, 1, 1))
+    inverse[:, 3, :3] = -rest  # column by column: the translation is the last row here
+    skin = out.add(
+        "skins",
+        {
+            "name": motion.name,
+            "joints": list(range(first, first + 16)),
+            "skeleton": first,
+            "inverseBindMatrices": out.accessor(inverse.reshape(16, 16), FLOAT, "MAT4"),
+        },
+    )
+    extras = {"side": ("left", "right")[motion.side], "track": motion.track, "view": motion.view}
+    holder = out.node({"name": motion.name, "mesh": mesh, "skin": skin, "extras": extras})
+    _animation(out, motion, first)
+    return [first, holder]
+
+
+def _mesh(out: _File, motion: Motion) -> int:
+    """Vertices at rest, cut along the seams of the texture's coordinates."""
+    model = motion.model
+    pairs, corner = np.unique(np.stack([model.faces.ravel(), model.face_uv.ravel()], 1), axis=0, return_inverse=True)
+    vertices = (motion.shaped.vertices() @ Y_UP)[pairs[:, 0]]
+    normals = _normals(motion.shaped.vertices(), model.faces) @ Y_UP
+    bones, weights = influences(model.weights)
+    uv = model.uv[pairs[:, 1]] * (1, -1) + (0, 1)  # glTF counts v from the top
+    attributes = {
+        "POSITION": out.accessor(vertices, FLOAT, "VEC3", target=ARRAY, bounds=True),
+        "NORMAL": out.accessor(normals[pairs[:, 0]], FLOAT, "VEC3", target=ARRAY),
+        "TEXCOORD_0": out.accessor(uv, FLOAT, "VEC2", target=ARRAY),
+    }
+    attributes["JOINTS_0"] = out.accessor(bones[pairs[:, 0]], UINT8, "VEC4", target=ARRAY)
+    attributes["WEIGHTS_0"] = out.accessor(weights[pairs[:, 0]], FLOAT, "VEC4", target=ARRAY)
+    if "materials" not in out.json:
+        surface = {"baseColorFactor": list(SKIN_COLOUR), "metallicFactor": 0.0, "roughnessFactor": 0.6}
+        out.add("materials", {"name": "skin", "pbrMetallicRoughness": surface})
+    indices = out.accessor(np.asarray(corner).reshape(-1, 1), UINT16, "SCALAR", target=ELEMENTS)
+    return out.add(
+        "meshes", {"name": motion.name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
+    )
+
+
+def influences(weights: Float[np.ndarray, "v 16"]) -> tuple[np.ndarray, Float[np.ndarray, "v 4"]]:
+    """Bones [v, 4] and weights of each vertex, strongest first, summing to 1; unused ones are 0 of bone 0."""
+    order = np.argsort(-weights, 1, kind="stable")[:, :INFLUENCES]
+    kept = np.take_along_axis(weights, order, 1)
+    kept = (kept / kept.sum(1, keepdims=True)).astype(np.float32)
+    return np.where(kept > 0, order, 0), kept / kept.sum(1, keepdims=True)
+
+
+def _normals(vertices: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.ndarray, "v 3"]:
+    """Mean of the faces' normals by area, unit length."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    out = np.zeros_like(vertices)
+    np.add.at(out, faces, np.cross(b - a, c - a)[:, None])
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+
+
+def _animation(out: _File, motion: Motion, first: int) -> None:
+    """Rotations of all joints, place of the wrist, and scale 0 while the hand is not seen."""
+    times = out.accessor(motion.times[:, None], FLOAT, "SCALAR", bounds=True)
+    rotations = Y_UP @ motion.rotations @ Y_UP
+    place = (motion.shaped.rest_joints[0] + motion.translation) @ Y_UP
+    samplers: list[dict[str, Any]] = []
+    channels: list[dict[str, Any]] = []
+
+    def move(node: int, path: str, values: np.ndarray, kind: str, at: int = times, way: str = "LINEAR") -> None:
+        samplers.append({"input": at, "output": out.accessor(values, FLOAT, kind), "interpolation": way})
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
+
+    move(first, "translation", place, "VEC3")
+    for j in range(16):
+        move(first + j, "rotation", quaternions(rotations[:, j]), "VEC4")
+    there, when = _presence(motion)
+    if not there.all():
+        clock = out.accessor(when[:, None], FLOAT, "SCALAR", bounds=True)
+        move(first, "scale", np.repeat(there[:, None].astype(float), 3, 1), "VEC3", clock, "STEP")
+    out.add("animations", {"name": motion.name, "samplers": samplers, "channels": channels})
+
+
+def _presence(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the hand is there from a time on, and those times: also before its first frame and after its last."""
+    when, there = motion.times.tolist(), motion.seen.tolist()
+    step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1 / 30
+    if when[0] > 1e-6:
+        when, there = [0.0, *when], [False, *there]
+    return np.array([*there, False]), np.array([*when, when[-1] + step])

@@ -14,8 +14,8 @@ class Options:
 
     fps: float | None = None
     """Frames per second of formats with one fixed rate (bvh, lerobot). None: the recording's own."""
-    task: str = "move the hands"
-    """What the person does, in words (lerobot)."""
+    task: str = ""
+    """What the person does, in words (lerobot); empty: the recording's name."""
     video: bool = True
     """Put the recording into formats that hold one (lerobot)."""
     overwrite: bool = False
@@ -24,5 +24,5 @@ class Options:
     def __post_init__(self) -> None:
         if self.fps is not None and not (math.isfinite(self.fps) and 0 < self.fps <= 1000):
             raise PalmarError(f"fps: expected a number above 0, at most 1000, got {self.fps!r}.")
-        if not self.task.strip() or len(self.task) > 1000:
+        if len(self.task) > 1000:
             raise PalmarError("task: expected a sentence of at most 1000 characters.")

@@ -1,0 +1,86 @@
+"""BVH: the skeleton of each followed hand, a file each. Centimetres, y up, degrees; channels Z, X, Y.
+
+Offsets are those of the person's hand at rest, all axes along the world's, so that zero rotations are the hand at rest.
+BVH knows no missing frames: while a hand is not seen it stays where it was.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
+from palmar.export.motion import Y_UP, Motion, motions
+from palmar.export.options import Options
+from palmar.hand.joints import MANO_PARENTS, TIPS
+from palmar.media import whole_folder
+from palmar.types import Clip
+
+CENTIMETRES = 100.0
+MARK = "hands.bvh.txt"
+"""A file beside the hands that says what they are."""
+
+
+def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+    """A folder with right-0.bvh, left-1.bvh and so on. Raises PalmarError where nothing can be exported."""
+    hands = motions(clip)
+    with whole_folder(path, options.overwrite, marker=MARK) as folder:
+        for motion in hands:
+            (folder / f"{motion.name}.bvh").write_text(text(motion), encoding="ascii")
+        said = [f"{m.name}.bvh  begins {m.times[0]:.3f} s after the recording, {len(m)} frames" for m in hands]
+        (folder / MARK).write_text("\n".join([*said, ""]), encoding="ascii")
+
+
+def text(motion: Motion) -> str:
+    """The file of one hand. Frames are the recording's mean time apart, for BVH has one time for all."""
+    rest = motion.shaped.rest_joints @ Y_UP * CENTIMETRES
+    tips = motion.shaped.rest_landmarks[list(TIPS)] @ Y_UP * CENTIMETRES
+    children: dict[int, list[int]] = {j: [] for j in range(16)}
+    for j, parent in enumerate(MANO_PARENTS):
+        if parent >= 0:
+            children[parent].append(j)
+    rows: list[str] = ["HIERARCHY"]
+    order: list[int] = []
+
+    def place(offset: np.ndarray) -> str:
+        return "OFFSET " + " ".join(f"{v:.6f}" for v in offset)
+
+    def tell(j: int, depth: int) -> None:
+        pad = "  " * depth
+        order.append(j)
+        parent = MANO_PARENTS[j]
+        rows.append(f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {BONE_NAMES[j]}")
+        rows.append(f"{pad}{{")
+        rows.append(f"{pad}  {place(np.zeros(3) if parent < 0 else rest[j] - rest[parent])}")
+        more = "Xposition Yposition Zposition " if parent < 0 else ""
+        rows.append(f"{pad}  CHANNELS {6 if parent < 0 else 3} {more}Zrotation Xrotation Yrotation")
+        for child in children[j]:
+            tell(child, depth + 1)
+        if j in TIP_PARENTS:
+            finger = TIP_PARENTS.index(j)
+            rows.append(f"{pad}  End Site  # {TIP_NAMES[finger]}".split("  #")[0])
+            rows.append(f"{pad}  {{")
+            rows.append(f"{pad}    {place(tips[finger] - rest[j])}")
+            rows.append(f"{pad}  }}")
+        rows.append(f"{pad}}}")
+
+    tell(0, 0)
+    turned = np.stack([angles(Y_UP @ motion.rotations[:, j] @ Y_UP) for j in order], 1)
+    wrist = (motion.shaped.rest_joints[0] + motion.translation) @ Y_UP * CENTIMETRES
+    step = float(np.mean(np.diff(motion.times))) if len(motion) > 1 else 1 / 30
+    rows += ["MOTION", f"Frames: {len(motion)}", f"Frame Time: {step:.7f}"]
+    for at, degrees in zip(wrist, turned.reshape(len(motion), -1), strict=True):
+        rows.append(" ".join(f"{v:.6f}" for v in (*at, *degrees)))
+    return "\n".join(rows) + "\n"
+
+
+def angles(rotations: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3"]:
+    """Degrees about z, x, y of R = Rz Rx Ry, without jumps of a turn over time."""
+    r = rotations
+    x = np.arcsin(np.clip(r[:, 2, 1], -1, 1))
+    flat = np.abs(r[:, 2, 1]) > 1 - 1e-9  # z and y turn about the same axis there
+    y = np.where(flat, 0.0, np.arctan2(-r[:, 2, 0], r[:, 2, 2]))
+    z = np.where(flat, np.arctan2(r[:, 1, 0], r[:, 0, 0]), np.arctan2(-r[:, 0, 1], r[:, 1, 1]))
+    return np.degrees(np.unwrap(np.stack([z, x, y], 1), axis=0))

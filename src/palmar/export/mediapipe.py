@@ -1,0 +1,83 @@
+"""JSON shaped as the results of MediaPipe's hand landmarker, a list of one entry per frame.
+
+landmarks: x and y as shares of the picture's width and height, z as depth behind the wrist on about the scale of x;
+worldLandmarks: metres about the hand's geometric centre. `handedness` is the person's own side. MediaPipe's own answers
+take the picture for a mirror image: exchange Left and Right where a program expects that.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from palmar.errors import PalmarError
+from palmar.export.options import Options
+from palmar.geometry.camera import Camera
+from palmar.media import whole_file
+from palmar.types import Clip, Hands
+
+NAMES = ("Left", "Right")
+
+
+def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+    """Raises PalmarError where there is no camera, whose size the shares are of."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(results(clip)), encoding="utf-8")
+
+
+def results(clip: Clip) -> list[dict[str, Any]]:
+    """One entry per frame: timestampMs (None of unrelated pictures), handedness, landmarks, worldLandmarks."""
+    if clip.camera is None:
+        raise PalmarError(f"{clip.frames.source}: the size of its pictures is not known ({clip.camera_note}).")
+    hands = clip.hands
+    count = int(clip.info.get("frames") or (hands.frame.max() + 1 if len(hands) else 0))
+    times = clip.info.get("times")
+    out = []
+    for frame in range(count):
+        some = hands.filter(frame=frame)
+        flat, metric = landmarks(some, clip.camera)
+        out.append(
+            {
+                "timestampMs": None if times is None else round(1000 * times[frame]),
+                "handedness": [
+                    [
+                        {
+                            "index": int(side),
+                            "score": round(float(score), 6),
+                            "categoryName": NAMES[side],
+                            "displayName": NAMES[side],
+                        }
+                    ]
+                    for side, score in zip(some.side, some.score, strict=True)
+                ],
+                "landmarks": [_points(points) for points in flat],
+                "worldLandmarks": [_points(points) for points in metric],
+            }
+        )
+    return out
+
+
+def landmarks(hands: Hands, camera: Camera) -> tuple[Float[np.ndarray, "n 21 3"], Float[np.ndarray, "n 21 3"]]:
+    """Landmarks and world landmarks of rows with keypoints and joints. Raises PalmarError where those are missing."""
+    if not len(hands):
+        return np.zeros((0, 21, 3)), np.zeros((0, 21, 3))
+    if hands.keypoints is None or hands.joints is None:
+        raise PalmarError("these hands have no keypoints and joints; track them again.")
+    joints = hands.joints.astype(np.float64)
+    pixels = hands.keypoints[..., :2].astype(np.float64)
+    depth = joints[..., 2]
+    # z on the scale of x: pixels of a picture plane through the wrist, over the picture's width.
+    z = camera.fx * (depth - depth[:, :1]) / np.maximum(depth[:, :1], 1e-6) / camera.width
+    flat = np.concatenate([(pixels + 0.5) / (camera.width, camera.height), z[..., None]], -1)
+    return flat, joints - joints.mean(1, keepdims=True)
+
+
+def _points(points: Float[np.ndarray, "21 3"]) -> list[dict[str, float | None]]:
+    """NaN as null, which JSON can say."""
+    return [
+        {axis: None if v != v else round(v, 7) for axis, v in zip("xyz", row, strict=True)} for row in points.tolist()
+    ]

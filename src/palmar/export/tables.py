@@ -1,0 +1,103 @@
+"""CSV and NumPy: the table of hands as it is, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from palmar.errors import PalmarError
+from palmar.export.options import Options
+from palmar.hand.joints import JOINTS
+from palmar.media import whole_file
+from palmar.types import Clip, Hands
+from palmar.types.hands import COLUMNS
+
+POSES = ("wrist", *(f"{finger}_{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in (1, 2, 3)))
+"""The 16 joints of `pose`, MANO's tree."""
+
+
+def write_csv(clip: Clip, path: Path, options: Options = Options()) -> None:
+    """One row per hand and frame, a column per number, named as `joints.index_tip.x`; a second column `time` in
+    seconds where it is known. Labels that are not there are empty."""
+    head, rows = spread(clip.hands)
+    times = clip.info.get("times")
+    if times is not None:
+        head.insert(1, "time")
+        for row, frame in zip(rows, clip.hands.frame.tolist(), strict=True):
+            row.insert(1, times[frame] if frame < len(times) else "")
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def spread(hands: Hands) -> tuple[list[str], list[list]]:
+    """Names of the columns, and the rows. Contact is left out: it has a number for every vertex."""
+    head: list[str] = []
+    blocks: list[list[list]] = []
+    for name, values in hands.columns().items():
+        if name == "contact":
+            continue
+        if COLUMNS[name].dtype == "str":
+            head.append(name)
+            blocks.append([["" if v is None else v] for v in values.tolist()])
+            continue
+        head += [".".join([name, *part]) for part in _parts(name, values.shape[1:])]
+        flat = values.reshape(len(values), -1)
+        blocks.append([[_number(v) for v in row] for row in flat.tolist()] if len(values) else [])
+    rows = [list(itertools.chain.from_iterable(parts)) for parts in zip(*blocks, strict=True)] if len(hands) else []
+    return head, rows
+
+
+def _parts(name: str, shape: tuple[int, ...]) -> list[tuple[str, ...]]:
+    """Names of the numbers of one row of a column."""
+    if not shape:
+        return [()]
+    if name == "box":
+        return [(v,) for v in ("x0", "y0", "x1", "y1")]
+    if name == "translation":
+        return [(v,) for v in "xyz"]
+    if name in ("keypoints", "joints", "pose"):
+        last = ("x", "y", "confidence") if name == "keypoints" else ("x", "y", "z")
+        return list(itertools.product(POSES if name == "pose" else JOINTS, last))
+    return [tuple(str(i) for i in index) for index in np.ndindex(*shape)]
+
+
+def _number(value: float) -> float | int:
+    """As short as a float32 can be told: seven digits."""
+    return value if isinstance(value, int) else float(f"{value:.7g}")
+
+
+def write_npz(clip: Clip, path: Path, options: Options = Options()) -> None:
+    """Every column as an array, labels as strings ("" for none), and `times`, `camera` [3, 3] and `size` where they are
+    known. Nothing in it needs pickle."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, values in clip.hands.columns().items():
+        words = COLUMNS[name].dtype == "str"
+        arrays[name] = np.array(["" if v is None else str(v) for v in values.tolist()], np.str_) if words else values
+    times = clip.info.get("times")
+    if times is not None:
+        arrays["times"] = np.asarray(times, np.float64)
+    if clip.camera is not None:
+        arrays["camera"], arrays["size"] = clip.camera.matrix, np.array([clip.camera.width, clip.camera.height])
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_npz(path: Path) -> Hands:
+    """The hands of such a file. Raises PalmarError for one that is none."""
+    try:
+        with np.load(path, allow_pickle=False) as raw:
+            found = {name: raw[name] for name in raw.files if name in COLUMNS}
+    except (OSError, ValueError, KeyError) as err:
+        raise PalmarError(f"{path}: not a readable file of hands ({err}).") from err
+    for name, values in found.items():
+        if COLUMNS[name].dtype == "str":
+            found[name] = np.array([v or None for v in values.tolist()], object)
+    try:
+        return Hands(**found)
+    except TypeError as err:
+        raise PalmarError(f"{path}: not a file of hands ({err}).") from err
