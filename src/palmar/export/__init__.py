@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from palmar.errors import PalmarError, one_of
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.types import Clip
 
 
@@ -55,7 +55,7 @@ FORMATS: Mapping[str, Format] = {
 """By name."""
 
 
-def export(clip: Clip | Sequence[Clip], path: str | Path, to: str | None = None, options: Options = Options()) -> Path:
+def export(clip: Clip | Sequence[Clip], path: str | Path, to: str | None = None, options: Options = PLAIN) -> Path:
     """Writes hands; answers with the path.
 
     to: one of `FORMATS`; by default what the path's suffix says. A file is replaced; a folder only where the options

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
 from palmar.export.motion import Y_UP, Motion, motions
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import MANO_PARENTS, TIPS
 from palmar.media import whole_folder
 from palmar.types import Clip
@@ -23,7 +23,7 @@ MARK = "hands.bvh.txt"
 """A file beside the hands that says what they are."""
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """A folder with right-0.bvh, left-1.bvh and so on. Raises PalmarError where nothing can be exported."""
     hands = motions(clip)
     with whole_folder(path, options.overwrite, marker=MARK) as folder:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path, PurePath
 from typing import Any
 
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import BONES, JOINTS
 from palmar.media import whole_file
 from palmar.types import Clip
@@ -21,7 +21,7 @@ SIDES = ("lefthand", "righthand")
 CORNER = 0.5
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where the file cannot be written."""
     with whole_file(path) as part:
         part.write_text(json.dumps(annotations(clip)), encoding="utf-8")

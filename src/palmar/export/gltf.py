@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
 from palmar.export.motion import Y_UP, Motion, motions, quaternions
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.geometry.camera import Camera
 from palmar.hand.joints import MANO_PARENTS, TIPS
 from palmar.media import whole_file
@@ -35,7 +35,7 @@ INFLUENCES = 4
 """Bones that may move a vertex."""
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where nothing can be exported, and where the file cannot be written."""
     data = glb(motions(clip), clip.camera)
     with whole_file(path) as part:

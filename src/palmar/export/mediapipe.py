@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.errors import PalmarError
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.geometry.camera import Camera
 from palmar.media import whole_file
 from palmar.types import Clip, Hands
@@ -23,7 +23,7 @@ from palmar.types import Clip, Hands
 NAMES = ("Left", "Right")
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where there is no camera, whose size the shares are of."""
     with whole_file(path) as part:
         part.write_text(json.dumps(results(clip)), encoding="utf-8")

@@ -26,3 +26,7 @@ class Options:
             raise PalmarError(f"fps: expected a number above 0, at most 1000, got {self.fps!r}.")
         if len(self.task) > 1000:
             raise PalmarError("task: expected a sentence of at most 1000 characters.")
+
+
+PLAIN = Options()
+"""Nothing said."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from palmar.errors import PalmarError
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import JOINTS
 from palmar.media import whole_file
 from palmar.types import Clip, Hands
@@ -19,7 +19,7 @@ POSES = ("wrist", *(f"{finger}_{k}" for finger in ("index", "middle", "little", 
 """The 16 joints of `pose`, MANO's tree."""
 
 
-def write_csv(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write_csv(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """One row per hand and frame, a column per number, named as `joints.index_tip.x`; a second column `time` in
     seconds where it is known. Labels that are not there are empty."""
     head, rows = spread(clip.hands)
@@ -71,7 +71,7 @@ def _number(value: float) -> float | int:
     return value if isinstance(value, int) else float(f"{value:.7g}")
 
 
-def write_npz(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write_npz(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Every column as an array, labels as strings ("" for none), and `times`, `camera` [3, 3] and `size` where they are
     known. Nothing in it needs pickle."""
     arrays: dict[str, np.ndarray] = {}

@@ -13,7 +13,7 @@ from palmar.errors import PalmarError, need
 from palmar.export.gltf import INFLUENCES, influences
 from palmar.export.joints import BONE_NAMES
 from palmar.export.motion import Y_UP, Motion, motions, quaternions, times_of
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import MANO_PARENTS
 from palmar.media import whole_file
 from palmar.types import Clip
@@ -21,7 +21,7 @@ from palmar.types import Clip
 SUFFIXES = (".usda", ".usdc", ".usd")
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where nothing can be exported, for other suffixes, and without the extra."""
     need("pxr", extra="usd")
     if path.suffix.lower() not in SUFFIXES:

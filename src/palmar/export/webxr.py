@@ -19,7 +19,7 @@ from jaxtyping import Float
 from palmar.errors import PalmarError
 from palmar.export.joints import OF_21, WEBXR, WEBXR_PARENTS
 from palmar.export.motion import Y_UP, times_of
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.hand.model import HandModel
 from palmar.media import whole_file
 from palmar.types import RIGHT, Clip
@@ -29,7 +29,7 @@ METACARPAL = 0.25
 SIDES = ("left", "right")
 
 
-def write(clip: Clip, path: Path, options: Options = Options()) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError for unrelated pictures and hands without joints."""
     with whole_file(path) as part:
         part.write_text(json.dumps(record(clip)), encoding="utf-8")
