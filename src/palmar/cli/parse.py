@@ -19,6 +19,7 @@ from palmar.cli.export import Export
 from palmar.cli.gesture import Gesture
 from palmar.cli.licenses import Licenses
 from palmar.cli.methods import Methods, Run, job_of
+from palmar.cli.plot import Plot
 from palmar.cli.synth import Synth
 from palmar.cli.synth.gallery import Gallery
 from palmar.cli.track import Track
@@ -44,6 +45,7 @@ COMMANDS: dict[str, type[Command]] = {
     "methods": Methods,
     "weights": Weights,
     "export": Export,
+    "plot": Plot,
     "convert": Convert,
     "bench": Bench,
     "licenses": Licenses,
