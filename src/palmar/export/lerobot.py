@@ -33,6 +33,7 @@ from jaxtyping import Bool, Float, Float64, Int
 import palmar
 from palmar.errors import PalmarError
 from palmar.export.motion import times_of
+from palmar.export.options import PLAIN, Options
 from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat, sixd_from_rotmat
 from palmar.hand import HandModel
 from palmar.media import VideoWriter, whole_folder
@@ -45,7 +46,7 @@ DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-MAX_TASK = 1000
+MAX_NAME = 200
 """Characters."""
 MAX_ROWS = 1_000_000
 """Nine hours at 30 a second; more is a damaged clip."""
@@ -90,30 +91,20 @@ class Feature:
         return self.values.dtype.name
 
 
-def write(
-    clips: Sequence[Clip],
-    path: Path,
-    *,
-    task: str | None = None,
-    fps: float | None = None,
-    video: bool = True,
-    overwrite: bool = False,
-) -> None:
+def write(clips: Clip | Sequence[Clip], path: Path, options: Options = PLAIN) -> None:
     """The folder `path`, whole or not at all; an episode for each clip.
 
-    task: what is done, in words; None: the recordings' names. fps: of the set; None: the first recording's, rounded.
-    Raises PalmarError for clips without pose and place, recordings of different sizes, and, with `video`, where a
-    recording is no longer there.
+    options.fps is the set's rate (None: the first recording's), rounded. Raises PalmarError for clips without pose and
+    place, recordings of different sizes, and, with `options.video`, where a recording is no longer there.
     """
+    clips = [clips] if isinstance(clips, Clip) else list(clips)
     if not clips:
         raise PalmarError("no recording was given; a data set has at least one episode.")
-    if task is not None and (not task.strip() or len(task) > MAX_TASK):
-        raise PalmarError(f"task: expected a sentence of at most {MAX_TASK} characters.")
-    rate = whole_rate(clips[0], fps)
-    tasks = [(task or named(clip)).strip() for clip in clips]
+    rate = whole_rate(clips[0], options.fps)
+    tasks = [options.task.strip() or named(clip) for clip in clips]
     numbers = {text: number for number, text in enumerate(dict.fromkeys(tasks))}
     episodes: list[Episode] = []
-    with whole_folder(path, overwrite, marker=MARKER) as part:
+    with whole_folder(path, options.overwrite, marker=MARKER) as part:
         for number, (clip, text) in enumerate(zip(clips, tasks, strict=True)):
             times = times_of(clip)
             source = rows_of(times, rate)
@@ -121,7 +112,7 @@ def write(
             first = episodes[-1].end if episodes else 0
             columns |= _automatic(len(source), rate, number, first, numbers[text])
             shown, colours, pictures = None, None, 0
-            if video:
+            if options.video:
                 file = part / VIDEO.format(video_key=CAMERA, chunk_index=number // 1000, file_index=number % 1000)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 shown, colours, pictures = _video(clip, source, rate, file)
@@ -137,13 +128,11 @@ def write(
 
 def named(clip: Clip) -> str:
     """A task for want of a better one: the recording's name, without its suffix."""
-    return Path(clip.frames.source).stem.strip()[:MAX_TASK] or "recording"
+    return Path(clip.frames.source).stem.strip()[:MAX_NAME] or "recording"
 
 
 def whole_rate(clip: Clip, fps: float | None) -> int:
     """Rows a second: a whole number, as the format has it."""
-    if fps is not None and not (np.isfinite(fps) and 0.5 <= fps <= 1000):
-        raise PalmarError(f"fps: expected a number from 1 to 1000, got {fps!r}.")
     if fps is None:
         times = times_of(clip)
         fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
@@ -334,7 +323,7 @@ def _stats(episodes: list[Episode]) -> dict[str, dict[str, list]]:
 def _video(
     clip: Clip, source: Int[np.ndarray, " t"], fps: int, file: Path
 ) -> tuple[dict[str, Any], Float64[np.ndarray, "p 3"], int]:
-    """Encodes the rows' pictures. The feature's entry; pixels for statistics, and the number of pictures they are of."""
+    """Encodes the rows' pictures: the feature's entry, pixels for statistics, the number of pictures they are of."""
     total = len(source)
     wanted = set(sampled(total).tolist())
     pixels: list[np.ndarray] = []
@@ -350,8 +339,8 @@ def _video(
                 pixels.append(image[::skip, ::skip].reshape(-1, 3).copy())
         if writer.count != total:
             raise PalmarError(
-                f"{clip.frames.source}: {writer.count} of {total} pictures could be read; the recording is not what was "
-                "tracked."
+                f"{clip.frames.source}: {writer.count} of {total} pictures could be read; the recording is not "
+                "the one that was tracked."
             )
     info = {
         "dtype": "video",

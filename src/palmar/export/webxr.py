@@ -23,7 +23,7 @@ from jaxtyping import Float, Float64, Int
 from palmar.errors import PalmarError
 from palmar.export.joints import WEBXR
 from palmar.export.motion import Y_UP, times_of
-from palmar.export.options import Options
+from palmar.export.options import PLAIN, Options
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel, PosedHand
 from palmar.media import whole_file
@@ -38,7 +38,7 @@ NEXT = (11, *(min(i + 1, 24) for i in range(1, 25)))
 """The joint that each looks at. (A tip's is never asked for.)"""
 
 
-def write(clip: Clip, path: Path, options: Options) -> None:
+def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError for hands without pose, shape and place."""
     text = json.dumps(record(clip), allow_nan=False)
     with whole_file(path) as part:
