@@ -149,12 +149,12 @@ def _mesh(out: _File, motion: Motion) -> int:
     model = motion.model
     pairs, corner = np.unique(np.stack([model.faces.ravel(), model.face_uv.ravel()], 1), axis=0, return_inverse=True)
     vertices = (motion.shaped.vertices() @ Y_UP)[pairs[:, 0]]
-    normals = _normals(motion.shaped.vertices(), model.faces) @ Y_UP
+    upward = normals(motion.shaped.vertices(), model.faces) @ Y_UP
     bones, weights = influences(model.weights)
     uv = model.uv[pairs[:, 1]] * (1, -1) + (0, 1)  # glTF counts v from the top
     attributes = {
         "POSITION": out.accessor(vertices, FLOAT, "VEC3", target=ARRAY, bounds=True),
-        "NORMAL": out.accessor(normals[pairs[:, 0]], FLOAT, "VEC3", target=ARRAY),
+        "NORMAL": out.accessor(upward[pairs[:, 0]], FLOAT, "VEC3", target=ARRAY),
         "TEXCOORD_0": out.accessor(uv, FLOAT, "VEC2", target=ARRAY),
     }
     attributes["JOINTS_0"] = out.accessor(bones[pairs[:, 0]], UINT8, "VEC4", target=ARRAY)
@@ -176,7 +176,7 @@ def influences(weights: Float[np.ndarray, "v 16"]) -> tuple[np.ndarray, Float[np
     return np.where(kept > 0, order, 0), kept / kept.sum(1, keepdims=True)
 
 
-def _normals(vertices: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.ndarray, "v 3"]:
+def normals(vertices: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.ndarray, "v 3"]:
     """Mean of the faces' normals by area, unit length."""
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     out = np.zeros_like(vertices)

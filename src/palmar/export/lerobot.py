@@ -135,7 +135,7 @@ def whole_rate(clip: Clip, fps: float | None) -> int:
     """Rows a second: a whole number, as the format has it."""
     if fps is None:
         times = times_of(clip)
-        fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 30.0
+        fps = float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else 30.0
     return max(round(fps), 1)
 
 
