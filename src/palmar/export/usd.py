@@ -8,6 +8,9 @@ A hand that is not seen is invisible. The tips of the fingers are joints without
 end. UsdSkel's matrices stand on the left (rows), its quaternions begin with the real part.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# pxr comes without types.
+
 from __future__ import annotations
 
 from pathlib import Path
