@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pygltflib
@@ -13,10 +12,9 @@ import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
 from palmar.errors import PalmarError
-from palmar.export import Options, write
-from palmar.export.gltf import seconds
-from palmar.export.motion import motions, timeline
-from palmar.export.skin import normals, skin_of
+from palmar.export import export
+from palmar.export.gltf import influences, normals, seconds
+from palmar.export.motion import motions
 from palmar.geometry.camera import Camera
 from palmar.hand import HandModel
 from palmar.types import Hands
@@ -83,17 +81,22 @@ class Reader:
         return out
 
 
+def corners(model):
+    """The model's vertex of each corner of the file's mesh: one for each pair of vertex and texture coordinate."""
+    return np.unique(np.stack([model.faces.ravel(), model.face_uv.ravel()], 1), axis=0)[:, 0]
+
+
 @pytest.fixture(scope="module")
 def path(clip, tmp_path_factory):
-    return write(clip, tmp_path_factory.mktemp("glb") / "two.glb", "glb")
+    return export(clip, tmp_path_factory.mktemp("glb") / "two.glb")
 
 
 def test_skinned_by_another_reader_the_hands_are_where_the_model_puts_them(path, clip, truth):
     reader = Reader(path)
-    names = {0: "hand-0-right", 5: "hand-5-left"}
+    names = {0: "right-0", 5: "left-5"}
     for row in range(len(clip.hands)):
         track, side = int(clip.hands.track[row]), int(clip.hands.side[row])
-        vertex = skin_of(HandModel.default(side)).vertex
+        vertex = corners(HandModel.default(side))
         found = reader.skinned(names[track], clip.info["times"][clip.hands.frame[row]])
         np.testing.assert_allclose(found, (truth.vertices[row] * [1, -1, -1])[vertex], atol=1e-5)
 
@@ -103,15 +106,15 @@ def test_a_hand_is_there_in_the_frames_in_which_it_was_seen_and_in_no_other(path
     seen = set(clip.hands.frame[clip.hands.track == 5].tolist())
     for frame, time in enumerate(clip.info["times"]):
         for late in (0.0, 0.03):  # and until the next frame
-            size = np.ptp(reader.skinned("hand-5-left", time + late), axis=0).max()
+            size = np.ptp(reader.skinned("left-5", time + late), axis=0).max()
             assert (size > 0.05) == (frame in seen), (frame, late)
-            assert np.ptp(reader.skinned("hand-0-right", time + late), axis=0).max() > 0.05
+            assert np.ptp(reader.skinned("right-0", time + late), axis=0).max() > 0.05
 
 
 def test_a_hand_that_is_about_to_vanish_moves_no_further(path, clip):
     reader = Reader(path)
     last = clip.info["times"][4]
-    a, b = reader.skinned("hand-5-left", last), reader.skinned("hand-5-left", last + 0.039)
+    a, b = reader.skinned("left-5", last), reader.skinned("left-5", last + 0.039)
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -135,18 +138,11 @@ def test_weights_sum_to_one_and_no_influence_is_lost(path):
     weights = doc.array(at.WEIGHTS_0)
     np.testing.assert_allclose(weights.astype(np.float64).sum(1), 1, atol=2e-7)
     assert (doc.array(at.JOINTS_0)[weights == 0] == 0).all()
-    skin, model = skin_of(HandModel.default(1)), HandModel.default(1)
-    dense = np.zeros((len(skin.vertex), 16))
-    np.add.at(dense, (np.arange(len(dense))[:, None], skin.bones), skin.weights)
-    np.testing.assert_allclose(dense, model.weights[skin.vertex], atol=1e-12)
-
-
-def test_more_than_four_bones_take_a_second_set():
     model = HandModel.default(1)
-    spread = replace(model, weights=np.full_like(model.weights, 1 / 16))
-    skin = skin_of(spread)
-    assert skin.bones.shape[1] == 16
-    np.testing.assert_allclose(skin.weights, 1 / 16)
+    bones, kept = influences(model.weights)
+    dense = np.zeros_like(model.weights)
+    np.add.at(dense, (np.arange(len(dense))[:, None], bones), kept)
+    np.testing.assert_allclose(dense, model.weights, atol=1e-7)
 
 
 def test_the_file_says_its_units_axes_and_how_the_times_came(path, clip):
@@ -154,7 +150,8 @@ def test_the_file_says_its_units_axes_and_how_the_times_came(path, clip):
     extras = doc.asset.extras
     assert "metre" in extras["units"]
     assert "y up" in extras["axes"]
-    assert "presentation" in extras["times"]
+    assert extras["camera"] == "given"
+    assert len(doc.animations) == 1  # players play one
     (camera,) = doc.cameras
     assert camera.perspective.yfov == pytest.approx(2 * np.arctan(60 / 142))
     assert {"wrist", "thumb-tip", "index-finger-phalanx-proximal"} <= {node.name for node in doc.nodes}
@@ -163,8 +160,8 @@ def test_the_file_says_its_units_axes_and_how_the_times_came(path, clip):
 def test_the_camera_of_the_file_sees_the_hands_where_the_picture_has_them(path, clip, truth):
     """Through the file's own camera, up to the principal point, which glTF cannot say."""
     camera = Reader(path).doc.cameras[0].perspective
-    point = Reader(path).skinned("hand-0-right", 0.0)[0]
-    vertex = skin_of(HandModel.default(1)).vertex[0]
+    point = Reader(path).skinned("right-0", 0.0)[0]
+    vertex = corners(HandModel.default(1))[0]
     tan = np.tan(camera.yfov / 2)
     x, y = point[0] / (-point[2] * tan * camera.aspectRatio), point[1] / (-point[2] * tan)  # -1 to 1
     centred = Camera(160, 120, 140.0, 142.0, 79.5, 59.5)
@@ -174,9 +171,9 @@ def test_the_camera_of_the_file_sees_the_hands_where_the_picture_has_them(path, 
 
 def test_one_picture_gives_a_hand_that_stands_still(clip, tmp_path):
     single = clip.replace(hands=clip.hands.filter(frame=0), info={"frames": 1, "times": None, "stills": True})
-    reader = Reader(write(single, tmp_path / "one.glb", "glb"))
+    reader = Reader(export(single, tmp_path / "one.glb"))
     assert not reader.doc.animations
-    assert np.ptp(reader.skinned("hand-0-right", 0.0), axis=0).max() > 0.05
+    assert np.ptp(reader.skinned("right-0", 0.0), axis=0).max() > 0.05
 
 
 def test_times_stay_distinct_in_single_precision():
@@ -189,10 +186,11 @@ def test_times_stay_distinct_in_single_precision():
     ("change", "words"),
     [
         (lambda clip: clip.replace(hands=Hands.empty()), "no hand was found"),
-        (lambda clip: clip.replace(hands=clip.hands.select("joints")), "no pose, shape, translation"),
+        (lambda clip: clip.replace(hands=clip.hands.select("joints")), "no pose, shape and place"),
         (lambda clip: clip.replace(info={**clip.info, "times": [0, 1]}), "damaged"),
         (lambda clip: clip.replace(info={**clip.info, "times": "x"}), "damaged"),
         (lambda clip: clip.replace(info={"frames": 10**12}), "are more than"),
+        (lambda clip: clip.replace(info={**clip.info, "times": [0, 1, 2, 3, 4, 5, 6, 7, 8, 3]}), "damaged"),
         (lambda clip: clip.replace(info={"frames": 10, "stills": True}), "unrelated pictures"),
         (
             lambda clip: clip.replace(hands=clip.hands.with_columns(pose=clip.hands.pose * np.nan)),
@@ -202,18 +200,8 @@ def test_times_stay_distinct_in_single_precision():
 )
 def test_what_cannot_move_is_an_error_and_leaves_nothing(clip, tmp_path, change, words):
     with pytest.raises(PalmarError, match=words):
-        write(change(clip), tmp_path / "no.glb", "glb")
+        export(change(clip), tmp_path / "no.glb")
     assert not list(tmp_path.iterdir())
-
-
-def test_nothing_is_replaced_unasked(clip, tmp_path):
-    path = tmp_path / "mine.glb"
-    path.write_bytes(b"mine")
-    with pytest.raises(PalmarError, match="exists already"):
-        write(clip, path, "glb")
-    assert path.read_bytes() == b"mine"
-    write(clip, path, "glb", Options(overwrite=True))
-    assert path.read_bytes()[:4] == b"glTF"
 
 
 def test_rows_with_nan_and_doubles_are_gaps_and_the_better_row(clip):
@@ -221,10 +209,12 @@ def test_rows_with_nan_and_doubles_are_gaps_and_the_better_row(clip):
     pose = hands.pose.copy()
     pose[0] = np.nan
     doubled = Hands.concat([hands.with_columns(pose=pose), hands[[3]].with_columns(score=[0.01])])
-    line = timeline(clip)
-    right = motions(clip.replace(hands=doubled), line)[0]
+    (right,) = [m for m in motions(clip.replace(hands=doubled)) if m.side == 1]
     assert right.frames.tolist() == list(range(1, 10))
-    assert len(set(right.frames.tolist())) == len(right.frames)
+    assert right.seen.all()
+    worse = Hands.concat([hands[[3]].with_columns(score=[0.01], translation=[[9, 9, 9]]), hands])
+    for found, kept in zip(motions(clip.replace(hands=worse)), motions(clip), strict=True):
+        np.testing.assert_array_equal(found.translation, kept.translation)
 
 
 def test_normals_of_a_tetrahedron_point_away_from_its_middle():

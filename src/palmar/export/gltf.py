@@ -1,7 +1,10 @@
 """glTF 2.0 binary (GLB): every followed hand as a skinned mesh that moves, and the camera that saw it.
 
-Axes of glTF: x right, y up, z towards the viewer; metres; the camera stands at the origin. Joints carry the names of
-WebXR's hand joints, so that what retargets those retargets these. A hand that is not seen has the scale 0.
+Axes of glTF: x right, y up, z backward, the recording's camera at the origin looking along -z; metres, seconds. The
+bind pose is the flat hand with identity rotations, so a node's rotation is the joint's own; the wrist's takes in the
+axes. Joints carry the names of WebXR's hand joints, so that what retargets those retargets these. A hand that is not
+seen has the scale 0 at the node above its joints: the specification's way to hide a skinned mesh (section 3.5.3). All
+hands move in one animation, because players play one.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
-from palmar.export.motion import Y_UP, Motion, motions, quaternions
+from palmar.export.motion import Y_UP, Motion, motions, quaternions, times_of
 from palmar.export.options import PLAIN, Options
 from palmar.geometry.camera import Camera
 from palmar.hand.joints import MANO_PARENTS, TIPS
@@ -37,29 +40,40 @@ INFLUENCES = 4
 
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where nothing can be exported, and where the file cannot be written."""
-    data = glb(motions(clip), clip.camera)
+    data = glb(motions(clip), times_of(clip), clip.camera, note=clip.camera_note)
     with whole_file(path) as part:
         part.write_bytes(data)
 
 
-def glb(hands: Sequence[Motion], camera: Camera | None = None) -> bytes:
-    """The file's bytes. Raises PalmarError without hands."""
+def glb(
+    hands: Sequence[Motion], times: Float[np.ndarray, " f"], camera: Camera | None = None, *, note: str = ""
+) -> bytes:
+    """The file's bytes. times: of all frames of the recording, those without hands too."""
     out = _File()
-    roots = [_hand(out, motion) for motion in hands]
+    out.json["asset"]["extras"] = {
+        "units": "metre, second",
+        "axes": "x right, y up, z backward; the recording's camera at the origin",
+        "camera": note,
+    }
+    moves = _Moves(out)
+    roots = [node for motion in hands for node in _hand(out, motion, times, moves)]
     if camera is not None:
         out.json["cameras"] = [
             {
                 "type": "perspective",
-                "name": "camera",
+                "name": "recording",
                 "perspective": {
                     "yfov": 2 * math.atan(camera.height / 2 / camera.fy),
                     "aspectRatio": camera.width / camera.fx * camera.fy / camera.height,
                     "znear": 0.01,
+                    "zfar": 100.0,
                 },
             }
         ]
-        roots.append([out.node({"name": "camera", "camera": 0})])
-    out.json["scenes"] = [{"name": "hands", "nodes": [node for part in roots for node in part]}]
+        roots.append(out.node({"name": "camera", "camera": 0}))
+    out.json["scenes"] = [{"name": "hands", "nodes": roots}]
+    if moves.channels:
+        out.add("animations", {"name": "recording", "samplers": moves.samplers, "channels": moves.channels})
     return out.bytes()
 
 
@@ -111,45 +125,96 @@ class _File:
         return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
-def _hand(out: _File, motion: Motion) -> list[int]:
-    """Adds a hand; answers with its root nodes: the mesh, and the armature that moves it."""
+class _Moves:
+    """The channels of the one animation."""
+
+    def __init__(self, out: _File) -> None:
+        self.out = out
+        self.samplers: list[dict[str, Any]] = []
+        self.channels: list[dict[str, Any]] = []
+
+    def clock(self, times: Float[np.ndarray, " t"]) -> int:
+        """An accessor of times."""
+        return self.out.accessor(seconds(times)[:, None], FLOAT, "SCALAR", bounds=True)
+
+    def add(self, node: int, path: str, values: np.ndarray, clock: int, way: str = "LINEAR") -> None:
+        """A channel."""
+        kind = f"VEC{values.shape[1]}"
+        self.channels.append({"sampler": len(self.samplers), "target": {"node": node, "path": path}})
+        self.samplers.append({"input": clock, "output": self.out.accessor(values, FLOAT, kind), "interpolation": way})
+
+
+def seconds(times: Float[np.ndarray, " t"]) -> np.ndarray:
+    """In single precision, as glTF has it, still rising: late in a long recording neighbours round to one number."""
+    out = times.astype(np.float32)
+    for i in range(1, len(out)) if (np.diff(out) <= 0).any() else ():
+        out[i] = max(out[i], np.nextafter(out[i - 1], np.float32(np.inf)))
+    return out
+
+
+def _hand(out: _File, motion: Motion, times: Float[np.ndarray, " f"], moves: _Moves) -> list[int]:
+    """Adds a hand; answers with its nodes at the top of the scene: what holds the joints, and the mesh."""
     mesh = _mesh(out, motion)
-    first = len(out.json.setdefault("nodes", []))
-    rest = motion.shaped.rest_joints @ Y_UP
-    names = [f"{BONE_NAMES[j]}" for j in range(16)]
-    for j, parent in enumerate(MANO_PARENTS):
-        place = rest[j] if parent < 0 else rest[j] - rest[parent]
-        out.node({"name": names[j], "translation": place.tolist()})
-    landmarks = motion.shaped.rest_landmarks @ Y_UP
-    for name, parent, tip in zip(TIP_NAMES, TIP_PARENTS, TIPS, strict=True):
-        out.node({"name": name, "translation": (landmarks[tip] - rest[parent]).tolist()})
+    above = out.node({"name": motion.name})
+    first = above + 1
     nodes = out.json["nodes"]
-    for child, parent in [*enumerate(MANO_PARENTS), *((16 + i, p) for i, p in enumerate(TIP_PARENTS))]:
-        if parent >= 0:
-            nodes[first + parent].setdefault("children", []).append(first + child)
-    inverse = np.tile(np.eye(4), (16, 1, 1))
+    nodes[above]["children"] = [first]
+    rest = np.concatenate([motion.shaped.rest_joints, motion.shaped.rest_landmarks[list(TIPS)]])
+    turned = motion.rotations.copy()
+    turned[:, 0] = Y_UP @ turned[:, 0]
+    turns = np.stack([quaternions(turned[:, j]) for j in range(16)], 1)
+    place = (motion.shaped.rest_joints[0] + motion.translation) @ Y_UP.T
+    parents = (*MANO_PARENTS, *TIP_PARENTS)
+    for j, (name, parent) in enumerate(zip((*BONE_NAMES, *TIP_NAMES), parents, strict=True)):
+        where = place[0] if parent < 0 else rest[j] - rest[parent]
+        node: dict[str, Any] = {"name": name, "translation": where.tolist()}
+        if j < 16:
+            node["rotation"] = turns[0, j].tolist()
+        below = [first + child for child, its in enumerate(parents) if its == j]
+        out.node(node | ({"children": below} if below else {}))
+    inverse = np.tile(np.eye(4), (len(rest), 1, 1))
     inverse[:, 3, :3] = -rest  # column by column: the translation is the last row here
     skin = out.add(
         "skins",
         {
             "name": motion.name,
-            "joints": list(range(first, first + 16)),
-            "skeleton": first,
-            "inverseBindMatrices": out.accessor(inverse.reshape(16, 16), FLOAT, "MAT4"),
+            "joints": list(range(first, first + len(rest))),
+            "skeleton": above,
+            "inverseBindMatrices": out.accessor(inverse.reshape(-1, 16), FLOAT, "MAT4"),
         },
     )
     extras = {"side": ("left", "right")[motion.side], "track": motion.track, "view": motion.view}
-    holder = out.node({"name": motion.name, "mesh": mesh, "skin": skin, "extras": extras})
-    _animation(out, motion, first)
-    return [first, holder]
+    holder = out.node({"name": f"{motion.name}-mesh", "mesh": mesh, "skin": skin, "extras": extras})
+    if len(times) > 1:
+        keys = _keys(motion, len(times))
+        clock = moves.clock(times[keys + motion.frames[0]])
+        held = np.minimum(keys, len(motion) - 1)
+        moves.add(first, "translation", place[held], clock)
+        for j in range(16):
+            moves.add(first + j, "rotation", turns[held, j], clock)
+        there = np.zeros(len(times), bool)
+        there[motion.frames] = motion.seen
+        changes = np.flatnonzero(np.diff(there, prepend=not there[0]))
+        if not there.all():
+            shown = np.repeat(there[changes, None].astype(float), 3, 1)
+            moves.add(above, "scale", shown, moves.clock(times[changes]), "STEP")
+    return [above, holder]
+
+
+def _keys(motion: Motion, frames: int) -> np.ndarray:
+    """Rows of the motion that are keys: where the hand is seen, and the frame after, which holds it while it is still
+    shown. One row beyond the motion's last stands for the frame after it, if the recording has one."""
+    seen = np.append(motion.seen, False)
+    keys = np.flatnonzero(seen | np.append(False, seen[:-1]))
+    return keys[keys + motion.frames[0] < frames]
 
 
 def _mesh(out: _File, motion: Motion) -> int:
     """Vertices at rest, cut along the seams of the texture's coordinates."""
     model = motion.model
     pairs, corner = np.unique(np.stack([model.faces.ravel(), model.face_uv.ravel()], 1), axis=0, return_inverse=True)
-    vertices = (motion.shaped.vertices() @ Y_UP)[pairs[:, 0]]
-    upward = normals(motion.shaped.vertices(), model.faces) @ Y_UP
+    flat = motion.shaped.vertices()
+    vertices, upward = flat[pairs[:, 0]], normals(flat, model.faces)
     bones, weights = influences(model.weights)
     uv = model.uv[pairs[:, 1]] * (1, -1) + (0, 1)  # glTF counts v from the top
     attributes = {
@@ -182,34 +247,3 @@ def normals(vertices: Float[np.ndarray, "v 3"], faces: np.ndarray) -> Float[np.n
     out = np.zeros_like(vertices)
     np.add.at(out, faces, np.cross(b - a, c - a)[:, None])
     return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-
-
-def _animation(out: _File, motion: Motion, first: int) -> None:
-    """Rotations of all joints, place of the wrist, and scale 0 while the hand is not seen."""
-    times = out.accessor(motion.times[:, None], FLOAT, "SCALAR", bounds=True)
-    rotations = Y_UP @ motion.rotations @ Y_UP
-    place = (motion.shaped.rest_joints[0] + motion.translation) @ Y_UP
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-
-    def move(node: int, path: str, values: np.ndarray, kind: str, at: int = times, way: str = "LINEAR") -> None:
-        samplers.append({"input": at, "output": out.accessor(values, FLOAT, kind), "interpolation": way})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
-
-    move(first, "translation", place, "VEC3")
-    for j in range(16):
-        move(first + j, "rotation", quaternions(rotations[:, j]), "VEC4")
-    there, when = _presence(motion)
-    if not there.all():
-        clock = out.accessor(when[:, None], FLOAT, "SCALAR", bounds=True)
-        move(first, "scale", np.repeat(there[:, None].astype(float), 3, 1), "VEC3", clock, "STEP")
-    out.add("animations", {"name": motion.name, "samplers": samplers, "channels": channels})
-
-
-def _presence(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the hand is there from a time on, and those times: also before its first frame and after its last."""
-    when, there = motion.times.tolist(), motion.seen.tolist()
-    step = float(np.median(np.diff(motion.times))) if len(motion) > 1 else 1 / 30
-    if when[0] > 1e-6:
-        when, there = [0.0, *when], [False, *there]
-    return np.array([*there, False]), np.array([*when, when[-1] + step])

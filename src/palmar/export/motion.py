@@ -57,20 +57,48 @@ class Motion:
         return self.shaped.posed(self.rotations, self.translation).joints()
 
 
+ASSUMED_FPS = 30.0
+"""Of a single picture, which stands still."""
+MAX_FRAMES = 10_000_000
+"""No result may claim more: four days at 30 a second."""
+
+
 def times_of(clip: Clip) -> Float[np.ndarray, " f"]:
-    """Seconds of the recording's frames, from its first. Raises PalmarError for unrelated pictures, and where neither
-    times nor a rate are known."""
-    known = clip.info.get("times")
-    if known is not None and len(known):
-        times = np.asarray(known, np.float64)
-        return times - times[0]
-    if clip.frames.fps is None:
+    """Seconds of the recording's frames, from its first, rising; of a single picture 0.
+
+    Raises PalmarError for unrelated pictures, where neither times nor a rate are known, and for a result whose times
+    are damaged.
+    """
+    last = int(clip.hands.frame.max()) if len(clip.hands) else -1
+    if len(clip.hands) and clip.hands.frame.min() < 0:
+        raise PalmarError(f"{clip.frames.source}: frames are counted from 0; there is {int(clip.hands.frame.min())}.")
+    known = clip.info.get("times") if clip.frames.names is None else None  # pictures left out keep their numbers
+    if known is not None:
+        try:
+            times = np.array(known, np.float64)
+        except (TypeError, ValueError):
+            times = np.array([np.nan])
+        if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any() or len(times) <= last:
+            raise PalmarError(
+                f"{clip.frames.source}: the times of its frames (info.times) are damaged: expected one number for each "
+                "frame, rising. Track it again."
+            )
+        return _rising(times - times[0]) if len(times) else times
+    said = clip.info.get("frames", clip.frames.count)
+    count = max(said if isinstance(said, int) and not isinstance(said, bool) else 0, last + 1)
+    if count > MAX_FRAMES:
+        raise PalmarError(f"{clip.frames.source}: {count} frames are more than {MAX_FRAMES}; the result is damaged.")
+    if count == 1:
+        return np.zeros(1)
+    fps = clip.frames.fps
+    if fps is None or clip.info.get("stills"):
         raise PalmarError(
             f"{clip.frames.source}: unrelated pictures have no time; this format is of motion (track a video, or a "
             "folder of frames)."
         )
-    count = clip.info.get("frames") or (int(clip.hands.frame.max()) + 1 if len(clip.hands) else 0)
-    return np.arange(int(count)) / clip.frames.fps
+    if not isinstance(fps, int | float) or not np.isfinite(fps) or fps <= 0:
+        raise PalmarError(f"{clip.frames.source}: a rate of {fps!r} frames a second is none; the result is damaged.")
+    return np.arange(count) / fps
 
 
 def motions(clip: Clip) -> list[Motion]:
@@ -86,10 +114,10 @@ def motions(clip: Clip) -> list[Motion]:
     times = times_of(clip)
     good = np.isfinite(hands.pose).all((1, 2)) & np.isfinite(hands.shape).all(1) & np.isfinite(hands.translation).all(1)
     found = []
-    for view, track, side in sorted(
-        set(zip(hands.view.tolist(), hands.track.tolist(), hands.side.tolist(), strict=True))
-    ):
-        rows = np.flatnonzero(good & (hands.view == view) & (hands.track == track) & (hands.side == side))
+    free = int(hands.track.max()) + 1 + np.arange(len(hands))
+    tracks = np.where(hands.track < 0, free, hands.track)  # who belongs to no track is a hand of its own
+    for view, track, side in sorted(set(zip(hands.view.tolist(), tracks.tolist(), hands.side.tolist(), strict=True))):
+        rows = np.flatnonzero(good & (hands.view == view) & (tracks == track) & (hands.side == side))
         if len(rows):
             found.append(_motion(hands, rows, times, view, track, side))
     if not found:
@@ -101,7 +129,8 @@ def _motion(hands: Hands, rows: np.ndarray, times: np.ndarray, view: int, track:
     assert hands.pose is not None
     assert hands.shape is not None
     assert hands.translation is not None
-    rows = rows[np.argsort(hands.frame[rows], kind="stable")]
+    worth = np.nan_to_num(hands.score[rows], nan=-1.0)
+    rows = rows[np.lexsort((-worth, hands.frame[rows]))]  # of two in a frame the surer one comes first, and stays
     frames = hands.frame[rows].astype(int)
     rows, frames = rows[np.unique(frames, return_index=True)[1]], np.unique(frames)
     if frames[-1] >= len(times):
@@ -115,9 +144,7 @@ def _motion(hands: Hands, rows: np.ndarray, times: np.ndarray, view: int, track:
     wrist = model.shaped(hands.shape[held].astype(np.float64)).rest_joints[:, 0]
     translation = hands.translation[held].astype(np.float64) + wrist - shaped.rest_joints[0]
     name = f"{('left', 'right')[side]}-{track}" + (f"-view{view}" if view else "")
-    return Motion(
-        name, side, track, view, every, _rising(times[every]), np.isin(every, frames), shaped, rotations, translation
-    )
+    return Motion(name, side, track, view, every, times[every], np.isin(every, frames), shaped, rotations, translation)
 
 
 def _rising(times: Sequence[float] | np.ndarray) -> Float[np.ndarray, " t"]:
