@@ -24,6 +24,7 @@ from palmar.cli.synth import Synth
 from palmar.cli.synth.gallery import Gallery
 from palmar.cli.track import Track
 from palmar.cli.train import Train
+from palmar.cli.view import View
 from palmar.cli.weights import Weights
 from palmar.errors import PalmarError
 
@@ -45,6 +46,7 @@ COMMANDS: dict[str, type[Command]] = {
     "methods": Methods,
     "weights": Weights,
     "export": Export,
+    "view": View,
     "plot": Plot,
     "convert": Convert,
     "bench": Bench,
