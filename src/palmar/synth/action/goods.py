@@ -82,7 +82,8 @@ def _oval(profile: Float[np.ndarray, "n 2"], wide: float, deep: float, of: Mater
 def _cap(rng: Rng, noun: str, radius: float, high: float, style: str = "pinch") -> Prop:
     """What closes it: a screw cap, or the lid of a tube."""
     shell = p.lathe_shell(p.rounded_profile(radius, high, 0.0015), material(rng, "plastic"))
-    way = replace(props.from_above(-0.4 * high, radius, pitch=0.2), style=style)
+    # A pinch comes from higher, so that no fingertip is under the table where the cap is put down.
+    way = replace(props.from_above(-(0.4 if style == "top" else 0.85) * high, radius, pitch=0.2), style=style)
     return Prop(noun, Thing(noun, "kitchen", (shell,), (), 0.004), {"top": way}, "x")
 
 

@@ -44,10 +44,12 @@ class Action:
     """Sets the stage and does it, mostly with the hand of that side."""
     brief: bool = False
     """Nothing is done before or after but what it needs, among goods that nobody touches: a clip of a data set."""
+    called: str = ""
+    """Its name, where that is not verb and noun."""
 
     @property
     def name(self) -> str:
-        return f"{self.verb} {self.noun}".strip()
+        return self.called or f"{self.verb} {self.noun}".strip()
 
 
 # ------------------------------------------------------------------------------------------------------ setting up
@@ -447,21 +449,23 @@ def compose(
     side: int | None = None,
     alone: bool = False,
     tries: int = TRIES,
+    among: Mapping[str, Action] = ACTIONS,
 ) -> Script:
     """A sequence of one to five actions around one of a class.
 
     name: of `action_names()`, any where not given. shaped: the person's right hand, drawn where not given. side: of the
     hand that does most, right in seven of eight where not given. alone: nothing before or after but what the action
-    needs. Raises PalmarError for an unknown name.
+    needs. among: the classes that there are, such as `palmar.synth.action.daily.DAILY`. Raises PalmarError for an
+    unknown name.
     """
-    names = action_names()
+    names = tuple(among)
     name = names[int(rng.integers(len(names)))] if name is None else one_of("action", name, names)
     shaped = HandModel.default().shaped(sample_shape(rng)) if shaped is None else shaped
     side = (RIGHT if rng.random() < 0.875 else LEFT) if side is None else side
     table = float(rng.uniform(0.40, 0.45))
     best, least = None, np.inf
     for seed in rng.integers(2**62, size=tries).tolist():
-        script = _draw(np.random.default_rng(seed), ACTIONS[name], shaped, side, table, alone)
+        script = _draw(np.random.default_rng(seed), among[name], shaped, side, table, alone)
         cost = look(script).cost
         if cost < least:
             best, least = script, cost

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from palmar.geometry.camera import Camera
 from palmar.geometry.transforms import inverse
 from palmar.render import Mesh
-from palmar.synth.action import Script, State, action_names, compose
-from palmar.synth.action.stage import Item
-from palmar.synth.action.vocabulary import H2O_ACTIONS
+from palmar.synth.action import ACTIONS, Action, Script, State, action_names, compose
+from palmar.synth.action.daily import DAILY
+from palmar.synth.action.stage import RIGHT, Item
+from palmar.synth.action.vocabulary import FPHA_ACTIONS, H2O_ACTIONS
 from palmar.synth.cameras import Shake, around, look_at, still, webcam
 from palmar.synth.people.body import BodyPose
 from palmar.synth.people.hands import Grip
@@ -57,12 +58,20 @@ def build(seed: int, index: int) -> Scene:
     return play(seed, index).scene
 
 
-def play(seed: int, index: int, names: Sequence[str] | None = None) -> Play:
+def play(
+    seed: int,
+    index: int,
+    names: Sequence[str] | None = None,
+    *,
+    among: Mapping[str, Action] = ACTIONS,
+    side: int | None = None,
+) -> Play:
     """A person, what they do, and the scene of it, drawn from (seed, index). names: classes of actions to take in
-    turns, all that there are by default."""
+    turns, all that there are by default. among: where these are found. side: of the hand that does most, any by
+    default."""
     rng = np.random.default_rng((seed, index, STREAM))
     person = Person.sample(rng)
-    script = compose(rng, class_of(index, names), shaped=person.hands[1].shaped)
+    script = compose(rng, class_of(index, names), shaped=person.hands[1].shaped, side=side, among=among)
     stage = Stage.sample(rng)
     pose = _seated(rng, person)
     pose = _in_reach(person, script, pose)
@@ -89,9 +98,16 @@ def h2o(seed: int, index: int) -> Play:
     return play(seed, index, H2O_ACTIONS)
 
 
-PLAYS: Mapping[str, Callable[[int, int], Play]] = {"acting": play, "h2o acting": h2o}
+def fpha(seed: int, index: int) -> Play:
+    """The same with the actions of FPHA that one person can do, on its objects; the right hand does most."""
+    return play(seed, index, FPHA_ACTIONS, among=DAILY, side=RIGHT)
+
+
+PLAYS: Mapping[str, Callable[[int, int], Play]] = {"acting": play, "h2o acting": h2o, "fpha acting": fpha}
 """Scenes of acting by name, for sequences; the first is one of `palmar.synth.scenes.SCENES`, too."""
-CLASSES: Mapping[str, Callable[[], Sequence[str]]] = {"acting": action_names, "h2o acting": lambda: H2O_ACTIONS}
+CLASSES: Mapping[str, Callable[[], Sequence[str]]] = {
+    "acting": action_names, "h2o acting": lambda: H2O_ACTIONS, "fpha acting": lambda: FPHA_ACTIONS
+}  # fmt: skip
 """The classes that each of them takes in turns."""
 
 
