@@ -601,7 +601,7 @@ def _glasses(stage: Stage, side: int, *, folded: bool) -> Item:
 
 def _unfold(stage: Stage, side: int) -> None:
     item = _glasses(stage, side, folded=True)
-    swing(stage, side, item, "temple", 0 if side == RIGHT else 1, 0.0, verb="unfold", share=0.5)
+    swing(stage, side, item, "temple", 0 if side == RIGHT else 1, 0.0, verb="unfold", share=0.3)
 
 
 def _clean(stage: Stage, side: int) -> None:

@@ -437,10 +437,10 @@ def charger(rng: Rng) -> Prop:
     body = p.box_shell(np.array([0.0115, 0.0075, 0.026]), 0.0015, of)
     pin = p.box_shell(np.array([0.0075, 0.0028, 0.008]), 0.0005, material(rng, "metal")).moved(np.eye(3), (0, 0, 0.016))
     t = np.linspace(0, 1, 16)[:, None]
-    line = np.array([0, 0, -0.012]) + t * np.array([0.02, 0.0, -0.07]) + t**2 * np.array([0.04, 0.14, -0.03])
+    line = np.array([0, 0, -0.012]) + t * np.array([0.012, 0.0, -0.045]) + t**2 * np.array([0.025, 0.02, -0.015])
     way = Way(
         "pinch",
-        grasp_frame(np.array([-1.0, 0, 0.0]), np.array([0.0, 0.62, 0.78]), (0, -0.001, -0.003)),
+        grasp_frame(np.array([-1.0, 0, 0.0]), np.array([0.0, 0.94, 0.34]), (0, -0.001, -0.003)),
         0.0057,
         aloft=True,
     )
@@ -479,7 +479,7 @@ def glasses(rng: Rng) -> Prop:
         shells.append(p.tube_shell(temple, 0.0021, of, part, 8))
         joints.append(Joint(("right", "left")[part - 1], np.array([0, sign, 0]), hinge, 0.0, 1.5))
     way = rotmat_from_rotvec(np.array([0, FOLDED, 0])) @ np.array([0, 0, -0.62 * arm])
-    unfold = grasp_frame(np.array([0, -1.0, -0.3]), np.array([-0.35, 0.1, 0.9]), np.array([half, -0.006, -0.006]) + way)
+    unfold = grasp_frame(np.array([0, -1.0, -0.3]), np.array([-0.9, 0.15, 0.4]), np.array([half, -0.006, -0.006]) + way)
     keep = grasp_frame(np.array([0, -1.0, -0.3]), np.array([-0.75, 0.15, 0.6]), (half, -0.006, -0.05))
     ways = {"temple": Way("pinch", unfold, 0.0021, at=(FOLDED, 0.0), aloft=True),
             "open": Way("pinch", keep, 0.0021, aloft=True)}  # fmt: skip
