@@ -27,7 +27,7 @@ STOREYS = [
     "methods",
     "recognition compat",
     "bench",
-    "app",
+    "app doctor",
     "cli",
     "__main__",
 ]

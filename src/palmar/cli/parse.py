@@ -15,6 +15,7 @@ from palmar.cli.act import Act, ActTrain
 from palmar.cli.bench import Bench
 from palmar.cli.convert import Convert
 from palmar.cli.demo import Demo
+from palmar.cli.doctor import Doctor
 from palmar.cli.export import Export
 from palmar.cli.gesture import Gesture
 from palmar.cli.licenses import Licenses
@@ -51,6 +52,7 @@ COMMANDS: dict[str, type[Command]] = {
     "convert": Convert,
     "bench": Bench,
     "licenses": Licenses,
+    "doctor": Doctor,
 }
 BELOW: dict[tuple[str, str], type[Command]] = {("synth", "gallery"): Gallery, ("act", "train"): ActTrain}
 """Commands of two words, whose first is one by itself, too."""
