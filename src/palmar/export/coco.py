@@ -9,9 +9,11 @@ from a pixel's corner in COCO, from its centre in palmar: half a pixel is added.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path, PurePath
 from typing import Any
 
+from palmar.export.motion import frames_of
 from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import BONES, JOINTS
 from palmar.media import whole_file
@@ -24,17 +26,18 @@ CORNER = 0.5
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where the file cannot be written."""
     with whole_file(path) as part:
-        part.write_text(json.dumps(annotations(clip)), encoding="utf-8")
+        part.write_text(json.dumps(labelled(clip)), encoding="utf-8")
 
 
-def annotations(clip: Clip) -> dict[str, Any]:
+def labelled(clip: Clip) -> dict[str, Any]:
     """What the file holds. Keypoints without confidence are 0 0 0."""
     hands, names = clip.hands, clip.frames.names
-    count = int(clip.info.get("frames") or (hands.frame.max() + 1 if len(hands) else 0))
+    count = frames_of(clip)
     size = {} if clip.camera is None else {"width": clip.camera.width, "height": clip.camera.height}
     source = PurePath(clip.frames.source).name
     images = [
-        {"id": i, "file_name": PurePath(names[i]).name if names else f"{source}#{i:06d}", **size} for i in range(count)
+        {"id": i, "file_name": PurePath(names[i]).name if names and i < len(names) else f"{source}#{i:06d}", **size}
+        for i in range(count)
     ]
     out: list[dict[str, Any]] = []
     for row in range(len(hands)):
@@ -44,7 +47,7 @@ def annotations(clip: Clip) -> dict[str, Any]:
         flat = [0.0] * 63
         if hands.keypoints is not None:
             for k, (x, y, confidence) in enumerate(hands.keypoints[row].tolist()):
-                if confidence > 0:
+                if confidence > 0 and math.isfinite(x + y):
                     flat[3 * k : 3 * k + 3] = [round(x + CORNER, 3), round(y + CORNER, 3), 2]
         found = sum(v > 0 for v in flat[2::3])
         mine, other = SIDES[side], SIDES[1 - side]

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.errors import PalmarError
+from palmar.export.motion import frames_of, times_of
 from palmar.export.options import PLAIN, Options
 from palmar.geometry.camera import Camera
 from palmar.media import whole_file
@@ -34,15 +35,15 @@ def results(clip: Clip) -> list[dict[str, Any]]:
     if clip.camera is None:
         raise PalmarError(f"{clip.frames.source}: the size of its pictures is not known ({clip.camera_note}).")
     hands = clip.hands
-    count = int(clip.info.get("frames") or (hands.frame.max() + 1 if len(hands) else 0))
-    times = clip.info.get("times")
+    stills = bool(clip.info.get("stills"))
+    times = np.full(frames_of(clip), np.nan) if stills else times_of(clip)
     out = []
-    for frame in range(count):
+    for frame, time in enumerate(times.tolist()):
         some = hands.filter(frame=frame)
         flat, metric = landmarks(some, clip.camera)
         out.append(
             {
-                "timestampMs": None if times is None else round(1000 * times[frame]),
+                "timestampMs": None if stills else round(1000 * time),
                 "handedness": [
                     [
                         {

@@ -101,6 +101,21 @@ def times_of(clip: Clip) -> Float[np.ndarray, " f"]:
     return np.arange(count) / fps
 
 
+def frames_of(clip: Clip) -> int:
+    """How many frames the recording has, at least as many as hands were found in. Raises PalmarError for a number that
+    only a damaged result can hold."""
+    hands = clip.hands
+    if len(hands) and hands.frame.min() < 0:
+        raise PalmarError(f"{clip.frames.source}: frames are counted from 0; there is {int(hands.frame.min())}.")
+    said = clip.info.get("frames", clip.frames.count)
+    known = said if isinstance(said, int) and not isinstance(said, bool) else 0
+    named = len(clip.frames.names or ())
+    count = max(known, named, int(hands.frame.max()) + 1 if len(hands) else 0)
+    if count > MAX_FRAMES:
+        raise PalmarError(f"{clip.frames.source}: {count} frames are more than {MAX_FRAMES}; the result is damaged.")
+    return count
+
+
 def motions(clip: Clip) -> list[Motion]:
     """All followed hands, in the order of track and view.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from palmar.errors import PalmarError
+from palmar.export.motion import times_of
 from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import JOINTS
 from palmar.media import whole_file
@@ -23,11 +24,11 @@ def write_csv(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """One row per hand and frame, a column per number, named as `joints.index_tip.x`; a second column `time` in
     seconds where it is known. Labels that are not there are empty."""
     head, rows = spread(clip.hands)
-    times = clip.info.get("times")
+    times = None if clip.info.get("stills") else times_of(clip).tolist()
     if times is not None:
         head.insert(1, "time")
         for row, frame in zip(rows, clip.hands.frame.tolist(), strict=True):
-            row.insert(1, times[frame] if frame < len(times) else "")
+            row.insert(1, times[frame])
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(head)
@@ -43,7 +44,7 @@ def spread(hands: Hands) -> tuple[list[str], list[list]]:
             continue
         if COLUMNS[name].dtype == "str":
             head.append(name)
-            blocks.append([["" if v is None else v] for v in values.tolist()])
+            blocks.append([[_plain(v)] for v in values.tolist()])
             continue
         head += [".".join([name, *part]) for part in _parts(name, values.shape[1:])]
         flat = values.reshape(len(values), -1)
@@ -66,9 +67,14 @@ def _parts(name: str, shape: tuple[int, ...]) -> list[tuple[str, ...]]:
     return [tuple(str(i) for i in index) for index in np.ndindex(*shape)]
 
 
+def _plain(label: str | None) -> str:
+    """A label that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
+    return "" if label is None else f"'{label}" if label.startswith(("=", "+", "-", "@", "\t", "\r")) else label
+
+
 def _number(value: float) -> float | int:
-    """As short as a float32 can be told: seven digits."""
-    return value if isinstance(value, int) else float(f"{value:.7g}")
+    """Nine digits: enough for every float32 to come back as itself."""
+    return value if isinstance(value, int) else float(f"{value:.9g}")
 
 
 def write_npz(clip: Clip, path: Path, options: Options = PLAIN) -> None:
@@ -78,13 +84,12 @@ def write_npz(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     for name, values in clip.hands.columns().items():
         words = COLUMNS[name].dtype == "str"
         arrays[name] = np.array(["" if v is None else str(v) for v in values.tolist()], np.str_) if words else values
-    times = clip.info.get("times")
-    if times is not None:
-        arrays["times"] = np.asarray(times, np.float64)
+    if not clip.info.get("stills"):
+        arrays["times"] = times_of(clip)
     if clip.camera is not None:
         arrays["camera"], arrays["size"] = clip.camera.matrix, np.array([clip.camera.width, clip.camera.height])
     with whole_file(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_npz(path: Path) -> Hands:
