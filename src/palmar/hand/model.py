@@ -10,8 +10,8 @@ Stages are types, so that a shaped hand is kept and posed many times, and nothin
 Rest frame of the right hand: wrist joint at the origin, fingers towards -x, thumb side +z, palm towards -y (as MANO's).
 Pose: 16 local rotations in MANO's tree order, the wrist's first; all identity is the flat hand. The wrist turns about
 its own joint, translation is added afterwards: vertex = sum_b w_b (G_b A_b) [v; 1] + translation (Romero et al. 2017,
-eq. 2-4, without pose blend shapes). The same lines run on NumPy arrays and on torch tensors, any leading batch axes,
-differentiable.
+eq. 2-4; the default hand has no pose blend shapes, a MANO file's has: `HandModel.from_mano`). The same lines run on
+NumPy arrays and on torch tensors, any leading batch axes, differentiable.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from io import BytesIO
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from palmar.errors import PalmarError
 from palmar.geometry.rotations import rotmat_from_rotvec
-from palmar.hand.joints import BONE_OF_JOINT, MANO_PARENTS, POSE_OF_FINGER
-from palmar.hand.mirror import SIGN_POINT, mirror_points
+from palmar.hand.joints import BONE_OF_JOINT, MANO_PARENTS, ORDERS, POSE_OF_FINGER
+from palmar.hand.mirror import SIGN_POINT, mirror_points, mirror_rotvecs
 
 FOREARM = 16
 """Part label of the stub behind the wrist; 0 to 15 are the bones of MANO's tree."""
@@ -83,6 +85,14 @@ class HandModel:
     name: str = "palmar"
     side: int = 1
     """0 left, 1 right."""
+    pose_directions: np.ndarray | None = None
+    """[V, 3, 135] metres per entry of R - I of the 15 finger bones, row by row; None: no pose blend shapes."""
+    mean_pose: np.ndarray | None = None
+    """[15, 3] axis-angle that `rotations_from_pose` adds to the fingers; None: nothing, zero is the rest pose."""
+    components: np.ndarray | None = None
+    """[45, 45] principal directions of the fingers' axis-angles, one a row; None: the model has none."""
+    tip_vertices: tuple[int, ...] = ()
+    """Vertices that are the tips, thumb to little; empty: the tips ride rigidly on the last bones."""
 
     parents = MANO_PARENTS
 
@@ -125,9 +135,25 @@ class HandModel:
             along=a["along"].astype(np.float64),
             behind=a["behind"].astype(np.float64),
         )
-        return model._frozen()
+        return model.frozen()
 
-    def _frozen(self) -> HandModel:
+    @staticmethod
+    def from_mano(
+        path: str | Path,
+        *,
+        side: int | None = None,
+        rest: Literal["flat", "mean"] = "flat",
+        tips: str = "smplx",
+        left_shape: Literal["check", "keep", "flip"] = "check",
+        right: str | Path | None = None,
+    ) -> HandModel:
+        """The hand of a MANO file (.pkl or .npz) that the caller holds a licence for: see `palmar.hand.mano`."""
+        from palmar.hand.mano import from_mano
+
+        return from_mano(path, side=side, rest=rest, tips=tips, left_shape=left_shape, right=right)
+
+    def frozen(self) -> HandModel:
+        """Itself, its arrays made read-only: models are shared."""
         for value in vars(self).values():
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
@@ -135,16 +161,26 @@ class HandModel:
 
     def mirrored(self) -> HandModel:
         """The hand of the other side: x -> -x, faces turned so that they still look outwards."""
+        pose_directions, components = self.pose_directions, self.components
+        if pose_directions is not None:  # entry (a, b) of R - I changes sign as a point's components a and b do
+            s = np.array(SIGN_POINT)
+            entries = pose_directions.reshape(-1, 3, 15, 3, 3) * s[:, None, None, None] * s[:, None] * s
+            pose_directions = entries.reshape(pose_directions.shape)
+        if components is not None:
+            components = mirror_rotvecs(components.reshape(-1, 15, 3)).reshape(components.shape)
         return replace(
             self,
             side=1 - self.side,
+            pose_directions=pose_directions,
+            mean_pose=None if self.mean_pose is None else mirror_rotvecs(self.mean_pose),
+            components=components,
             template=mirror_points(self.template),
             shape_directions=self.shape_directions * np.array(SIGN_POINT)[:, None],
             faces=self.faces[:, ::-1].copy(),
             face_uv=self.face_uv[:, ::-1].copy(),
             hinge=-mirror_points(self.hinge),
             along=mirror_points(self.along),
-        )._frozen()
+        ).frozen()
 
     @functools.cached_property
     def parts(self) -> np.ndarray:
@@ -171,6 +207,31 @@ class HandModel:
             for base, d in zip(rest[::2], rest[1::2], strict=True)
         )
         return ShapedHand(self, shape, joints, palm, landmarks)
+
+    def rotations_from_pose(self, pose: Array) -> Array:
+        """Local rotations [..., 16, 3, 3] of axis-angles [..., 16, 3] or [..., 48], the mean pose added to the fingers.
+
+        The wrist never gets a mean; nor do rotations given to `posed` as matrices.
+        """
+        if pose.shape[-1] == 48:
+            pose = pose.reshape(*pose.shape[:-1], 16, 3)
+        if pose.shape[-2:] != (16, 3):
+            raise PalmarError(f"pose: expected shape (..., 16, 3) or (..., 48), got {tuple(pose.shape)}.")
+        if self.mean_pose is not None:
+            pose = pose + _tensor(np.concatenate([np.zeros((1, 3)), self.mean_pose]), pose)
+        return rotmat_from_rotvec(pose)
+
+    def rotations_from_components(self, wrist: Array, coefficients: Array) -> Array:
+        """Local rotations [..., 16, 3, 3] of the wrist's axis-angle [..., 3] and n <= 45 coefficients [..., n] of the
+        principal directions, the mean pose added. 45 coefficients are coefficients too, not axis-angles."""
+        n = coefficients.shape[-1]
+        if self.components is None:
+            raise PalmarError(f"the hand model {self.name!r} has no principal directions of pose: give axis-angles.")
+        if n > len(self.components):
+            raise PalmarError(f"coefficients: at most {len(self.components)}, got {n}.")
+        fingers = coefficients @ _tensor(self.components[:n], coefficients)
+        cat = np.concatenate if isinstance(wrist, np.ndarray) else _torch_cat
+        return self.rotations_from_pose(cat([wrist, fingers], -1))
 
     def rotations_from_angles(self, angles: Array) -> Array:
         """Local rotations [..., 16, 3, 3], the wrist's identity, of anatomical angles [..., 5, 3, 3] in radians.
@@ -226,16 +287,18 @@ class ShapedHand:
     rest_palm: Array
     rest_landmarks: Array
 
-    def vertices(self) -> Array:
-        """[..., V, 3] at rest."""
-        k = self.shape.shape[-1]
-        directions = _tensor(self.model.shape_directions[..., :k].reshape(-1, k), self.shape)
+    def vertices(self, rows: Sequence[int] | None = None) -> Array:
+        """[..., V, 3] at rest, or only those of `rows`."""
+        k, pick = self.shape.shape[-1], slice(None) if rows is None else list(rows)
+        directions = _tensor(self.model.shape_directions[pick, :, :k].reshape(-1, k), self.shape)
         moved = self.shape @ directions.T
-        return _tensor(self.model.template, self.shape) + moved.reshape(*self.shape.shape[:-1], -1, 3)
+        return _tensor(self.model.template[pick], self.shape) + moved.reshape(*self.shape.shape[:-1], -1, 3)
 
     def posed(self, rotations: Array, translation: Array | None = None, palm: Array | None = None) -> PosedHand:
         """Bones turned by local rotations [..., 16, 3, 3], wrist first; `palm` [..., 4, 3, 3] turns the palm bones
         too."""
+        if palm is not None and not self.model.palm_regressor.any():
+            raise PalmarError(f"the hand model {self.model.name!r} has no palm bones: leave `palm` out.")
         joints = self.rest_joints
         world_r: list[Array] = []
         world_t: list[Array] = []
@@ -266,7 +329,7 @@ class ShapedHand:
             place = place + translation[..., None, :]
             palm_t = [t + translation for t in palm_t]
         palm_frames = (stack(palm_r, -3), stack(palm_t, -2)) if palm is not None else None
-        return PosedHand(self, turn, place, palm_frames)
+        return PosedHand(self, turn, place, palm_frames, rotations)
 
 
 def _torch_stack(parts, axis):
@@ -283,25 +346,39 @@ class PosedHand:
     bone_rotations: Array
     bone_origins: Array
     palm_frames: tuple[Array, Array] | None = None
+    rotations: Array | None = None
+    """[..., 16, 3, 3] the local rotations it was posed by; what pose blend shapes depend on."""
 
-    def joints(self) -> Array:
-        """The 21 joints [..., 21, 3] in palmar's order: bone heads by forward kinematics, tips and landmarks riding on
-        their bones."""
+    def joints(self, source: Literal["bones", "surface"] = "bones") -> Array:
+        """The 21 joints [..., 21, 3] in palmar's order.
+
+        "bones": bone heads by forward kinematics; tips and landmarks ride on their bones, or the tips are vertices
+        where the model says so. "surface": the regressors applied to the posed vertices. A bent hand's differ.
+        """
+        model = self.shaped.model
+        if source == "surface":
+            vertices = self.skin()
+            return _tensor(model.landmark_regressor, vertices) @ vertices
+        if model.tip_vertices:
+            cat = np.concatenate if isinstance(self.bone_origins, np.ndarray) else _torch_cat
+            both = cat([self.bone_origins, self.skin(model.tip_vertices)], -2)
+            return both[..., list(ORDERS["mano"].to_palmar), :]
         bone = list(BONE_OF_JOINT)
         offset = self.shaped.rest_landmarks - self.shaped.rest_joints[..., bone, :]
         return self.bone_origins[..., bone, :] + (self.bone_rotations[..., bone, :, :] @ offset[..., None])[..., 0]
 
-    def skin(self) -> Array:
-        """Vertices [..., V, 3] by linear blend skinning."""
-        shaped = self.shaped
-        weights = shaped.model.weights
+    def skin(self, rows: Sequence[int] | None = None) -> Array:
+        """Vertices [..., V, 3] by linear blend skinning, or only those of `rows`."""
+        shaped, model = self.shaped, self.shaped.model
+        pick = slice(None) if rows is None else list(rows)
+        weights = model.weights[pick]
         turn, place = (
             self.bone_rotations,
             self.bone_origins - (self.bone_rotations @ shaped.rest_joints[..., None])[..., 0],
         )
         if self.palm_frames is not None:
             palm_r, palm_o = self.palm_frames
-            palm_w = shaped.model.palm_weights
+            palm_w = model.palm_weights[pick]
             weights = np.concatenate([weights, palm_w], 1)
             weights[:, 0] -= palm_w.sum(1)
             palm_t = palm_o - (palm_r @ shaped.rest_palm[..., None])[..., 0]
@@ -309,6 +386,10 @@ class PosedHand:
             turn, place = cat([turn, palm_r], -3), cat([place, palm_t], -2)
         w = _tensor(weights, turn)
         lead, bones = turn.shape[:-3], turn.shape[-3]
-        rest = shaped.vertices()
+        rest = shaped.vertices(rows)
+        if model.pose_directions is not None and self.rotations is not None:
+            bent = (self.rotations[..., 1:, :, :] - _eye(turn, 3)).reshape(*self.rotations.shape[:-3], 135)
+            directions = _tensor(model.pose_directions[pick].reshape(-1, 135), turn)
+            rest = rest + (bent @ directions.T).reshape(*bent.shape[:-1], -1, 3)
         blended_r = (w @ turn.reshape(*lead, bones, 9)).reshape(*lead, -1, 3, 3)
         return (blended_r @ rest[..., None])[..., 0] + w @ place

@@ -1,0 +1,107 @@
+"""MANO-shaped files: the official layout, written by the tests, filled with numbers of their own."""
+
+import io
+import pickle
+import sys
+import types
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_matrix
+
+_PARENTS = [4294967295, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
+
+
+class _Python2Pickler(pickle._Pickler):
+    """Protocol 2 as Python 2 wrote it: every text and every array's bytes is a byte string, NumPy has its old names."""
+
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+
+    def __init__(self, file):
+        super().__init__(file, protocol=2)
+
+    def save_string(self, value):
+        data = value if isinstance(value, bytes) else value.encode("latin1")
+        self.write(pickle.BINSTRING + len(data).to_bytes(4, "little") + data)
+        self.memoize(value)
+
+    dispatch[bytes] = dispatch[str] = save_string
+
+    def save_global(self, obj, name=None):
+        module, name = obj.__module__.replace("numpy._core", "numpy.core"), name or obj.__name__
+        module = {"copyreg": "copy_reg", "builtins": "__builtin__"}.get(module, module)
+        module = "scipy.sparse.csc" if name == "csc_matrix" else module
+        self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
+        self.memoize(obj)
+
+    dispatch[type] = dispatch[types.FunctionType] = dispatch[types.BuiltinFunctionType] = save_global
+
+
+def _chumpy(name: str, module: str, **state):
+    """An object that a pickle calls chumpy's."""
+    thing = type(name, (), {"__module__": module})()
+    vars(thing).update(state, _parents=None, _dirty_vars=None, _status="new")
+    return thing
+
+
+def write_mano(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """`arrays` in the published layout: chumpy arrays, one of them a selection, a sparse regressor."""
+    wide = np.concatenate([arrays["shapedirs"], np.full((*arrays["shapedirs"].shape[:2], 2), 7.0)], -1)
+    kept = np.arange(wide.size).reshape(wide.shape)[..., :10]
+    whole = {
+        "hands_coeffs": np.zeros((3, 45)),
+        "J": arrays["J_regressor"] @ arrays["v_template"],
+        "bs_style": "lbs",
+        "bs_type": "lrotmin",
+        "f": arrays["f"].astype(np.uint32),
+        "kintree_table": np.array([_PARENTS, range(16)], np.int64),
+        "v_template": _chumpy("Ch", "chumpy.ch", x=arrays["v_template"]),
+        "shapedirs": _chumpy(
+            "Select",
+            "chumpy.reordering",
+            a=_chumpy("Ch", "chumpy.ch", x=wide),
+            idxs=kept.ravel(),
+            preferred_shape=kept.shape,
+        ),
+        "posedirs": np.asfortranarray(arrays["posedirs"]),
+        "J_regressor": csc_matrix(arrays["J_regressor"]),
+        "weights": arrays["weights"],
+        "hands_components": arrays["hands_components"].astype(">f8"),
+        "hands_mean": arrays["hands_mean"],
+    }
+    out = io.BytesIO()
+    _Python2Pickler(out).dump(whole)
+    path.write_bytes(out.getvalue())
+
+
+@pytest.fixture(scope="session")
+def mano_writer():
+    return write_mano
+
+
+@pytest.fixture(scope="session")
+def random_mano() -> dict[str, np.ndarray]:
+    """The random model of sheet 00, number for number (NumPy's legacy stream is frozen)."""
+    r, v = np.random.RandomState(0), 778
+    a = {"v_template": 0.05 * r.standard_normal((v, 3))}
+    a["shapedirs"] = 0.005 * r.standard_normal((v, 3, 10))
+    a["posedirs"] = 0.001 * r.standard_normal((v, 3, 135))
+    weights = r.uniform(size=(v, 16)) ** 8
+    a["weights"] = weights / weights.sum(1, keepdims=True)
+    a["hands_components"] = 0.2 * r.standard_normal((45, 45))
+    a["hands_mean"] = 0.3 * r.standard_normal(45)
+    a["J_regressor"] = np.zeros((16, v))
+    for j in range(16):
+        a["J_regressor"][j, 40 * j : 40 * j + 4] = 0.25
+    a["f"] = np.stack([np.arange(1538) % v, (np.arange(1538) + 1) % v, (np.arange(1538) + 2) % v], 1)
+    return a
+
+
+@pytest.fixture(scope="session")
+def mano_file(tmp_path_factory, random_mano) -> Path:
+    path = tmp_path_factory.mktemp("mano") / "MANO_RIGHT.pkl"
+    write_mano(path, random_mano)
+    assert "chumpy" not in sys.modules
+    return path
