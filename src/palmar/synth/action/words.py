@@ -54,7 +54,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "prick": ("picks up a piece with the {noun}", "pricks a piece with the {noun}"),
     "sprinkle": ("sprinkles something from the {noun}", "shakes something off the {noun}"),
     "scoop": ("scoops something up with the {noun}", "takes some with the {noun}"),
-    "put": ("puts some into the {into}, {noun} in hand", "uses the {noun} over the {into}"),
+    "put": ("puts some into the {into} with the {noun}", "uses the {noun} over the {into}"),
     "wash": ("washes the plate with the {noun}", "wipes round on the plate with the {noun}"),
     "scratch": ("scours the plate with the {noun}", "scratches at the plate with the {noun}"),
     "flip": ("turns over the {noun}", "flips the {noun}"),
