@@ -1,0 +1,249 @@
+"""Pickles of data sets, read as data: dictionaries, lists, words, numbers and NumPy arrays, and nothing else.
+
+A pickle is a program. Here its steps are taken one by one, and those that would call or import anything but the making
+of a NumPy array of numbers are refused, so that a file from others cannot run code. Sizes are bounded, and the keys of
+a dictionary are words, so that none takes long to compare.
+"""
+
+from __future__ import annotations
+
+import codecs
+import pickle
+import pickletools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palmar.errors import PalmarError
+from palmar.media.folder import whole_file
+
+MAX_NUMBERS = 1 << 22
+"""In one array."""
+_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+_MARK = object()
+_PLAIN = {
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING",
+    "BINBYTES", "SHORT_BINBYTES", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "FLOAT", "BINFLOAT",
+}  # fmt: skip
+"""Steps whose argument is the value."""
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+
+
+@dataclass
+class _Name:
+    """What the pickle calls by a name: kept, never looked up."""
+
+    full: str
+
+
+@dataclass
+class _Made:
+    """The outcome of a call that was allowed: of which name, with what, and the state it got."""
+
+    of: str
+    args: tuple[Any, ...]
+    state: Any = None
+
+
+_CALLS = {
+    "numpy.core.multiarray._reconstruct": "array", "numpy._core.multiarray._reconstruct": "array",
+    "numpy.core.multiarray.scalar": "scalar", "numpy._core.multiarray.scalar": "scalar",
+    "numpy.core.numeric._frombuffer": "buffer", "numpy._core.numeric._frombuffer": "buffer",
+    "numpy.dtype": "dtype", "_codecs.encode": "bytes",
+    "__builtin__.bytes": "bytes", "builtins.bytes": "bytes",
+}  # fmt: skip
+_NAMES = {*_CALLS, "numpy.ndarray"}
+
+
+def read_pickle(path: Path, limit: int, expected: str) -> dict[str, Any]:
+    """A pickled dictionary of None, words, numbers, lists and NumPy arrays, from a file of at most `limit` bytes.
+
+    Raises PalmarError for a missing, larger or damaged file, and for one that asks for anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError as err:
+        raise PalmarError(f"{path}: no such file; expected {expected}.") from err
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected {expected}.") from err
+    if len(data) > limit:
+        raise PalmarError(f"{path}: more than {limit} bytes; expected {expected}.")
+    try:
+        found = _Machine().run(data)
+        if not isinstance(found, dict):
+            raise PalmarError(f"holds a {type(found).__name__}")
+        return {key: _plain(value) for key, value in found.items()}
+    except PalmarError as err:
+        raise PalmarError(f"{path}: {err}; expected {expected}.") from err
+    except Exception as err:  # a damaged pickle may go wrong in any way that Python has
+        raise PalmarError(f"{path}: damaged pickle ({type(err).__name__}: {err}); expected {expected}.") from err
+
+
+def _steps(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Name and argument of each step. `pickletools.genops` does the same, but for words of Python 2 that are no ASCII:
+    NumPy's bytes were words then."""
+    file = BytesIO(data)
+    while code := file.read(1):
+        step = pickletools.code2op.get(code.decode("latin1"))
+        if step is None:
+            raise PalmarError("damaged pickle: an unknown step")
+        if step.name == "STRING":
+            line = file.readline().strip()
+            if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
+                raise PalmarError("damaged pickle: a word without quotes")
+            yield step.name, codecs.escape_decode(line[1:-1])[0].decode("latin1")  # type: ignore[attr-defined]
+        else:
+            yield step.name, None if step.arg is None else step.arg.reader(file)
+
+
+@dataclass
+class _Machine:
+    """The stack and memory of a pickle."""
+
+    stack: list[Any] = field(default_factory=list)
+    memory: dict[int, Any] = field(default_factory=dict)
+
+    def run(self, data: bytes) -> Any:
+        for name, argument in _steps(data):
+            if name in _PLAIN:
+                self.stack.append(argument)
+            elif name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[name])
+            elif name == "STOP":
+                return self.stack.pop()
+            elif name not in ("PROTO", "FRAME"):
+                self.take(name, argument)
+        raise PalmarError("damaged pickle: it does not end")
+
+    def above_mark(self) -> list[Any]:
+        at = len(self.stack) - 1 - next(i for i, item in enumerate(reversed(self.stack)) if item is _MARK)
+        items = self.stack[at + 1 :]
+        del self.stack[at:]
+        return items
+
+    def take(self, name: str, argument: Any) -> None:
+        stack = self.stack
+        match name:
+            case "MARK":
+                stack.append(_MARK)
+            case "POP":
+                stack.pop()
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "DICT":
+                stack.append(_filled({}, self.above_mark()))
+            case "LIST":
+                stack.append(self.above_mark())
+            case "TUPLE":
+                stack.append(tuple(self.above_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(name[-1])
+                items = tuple(stack[-count:])
+                del stack[-count:]
+                stack.append(items)
+            case "APPEND" | "APPENDS":
+                items = self.above_mark() if name == "APPENDS" else [stack.pop()]
+                if not isinstance(stack[-1], list):
+                    raise PalmarError("damaged pickle: something is appended to what is no list")
+                stack[-1].extend(items)
+            case "SETITEM" | "SETITEMS":
+                items = self.above_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
+                _filled(stack[-1], items)
+            case "MEMOIZE":
+                self.memory[len(self.memory)] = stack[-1]
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self.memory[argument] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(self.memory[argument])
+            case "GLOBAL":
+                stack.append(_named(argument.replace(" ", ".")))
+            case "STACK_GLOBAL":
+                word, module = stack.pop(), stack.pop()
+                stack.append(_named(f"{module}.{word}"))
+            case "REDUCE":
+                args, called = stack.pop(), stack.pop()
+                if not isinstance(called, _Name) or called.full not in _CALLS or not isinstance(args, tuple):
+                    raise PalmarError("refused: the pickle calls something that is no NumPy array")
+                stack.append(_Made(_CALLS[called.full], args))
+            case "BUILD":
+                state = stack.pop()
+                if not isinstance(stack[-1], _Made):
+                    raise PalmarError("refused: the pickle gives a state to what is no NumPy array")
+                stack[-1].state = state
+            case _:
+                raise PalmarError(f"refused: the pickle holds the step {name}, which no file of numbers needs")
+
+
+def _named(full: str) -> _Name:
+    if full not in _NAMES:
+        raise PalmarError(f"refused: the pickle asks for {full[:80]}")
+    return _Name(full)
+
+
+def _filled(into: Any, items: list[Any]) -> dict[str, Any]:
+    if not isinstance(into, dict) or len(items) % 2 or not all(isinstance(key, str) for key in items[::2]):
+        raise PalmarError("damaged pickle: expected a dictionary whose keys are words")
+    into.update(zip(items[::2], items[1::2], strict=True))
+    return into
+
+
+def _plain(value: Any) -> Any:
+    """A value without our records. Lists hold words and numbers only: no lists of lists, which could unfold."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, _Made):
+        return _array(value)
+    if isinstance(value, list | tuple) and all(isinstance(v, bool | int | float | str | _Made) for v in value):
+        return [_array(v) if isinstance(v, _Made) else v for v in value]
+    if isinstance(value, bytes):
+        return value.decode("latin1")
+    raise PalmarError(f"an entry is a {type(value).__name__}")
+
+
+def _content(value: Any) -> bytes:
+    if isinstance(value, _Made) and value.of == "bytes":
+        value = value.args[0] if value.args else b""
+    return (
+        value.encode("latin1")
+        if isinstance(value, str)
+        else bytes(value)
+        if isinstance(value, bytes | bytearray)
+        else b""
+    )
+
+
+def _array(made: _Made) -> np.ndarray:
+    """The array of a record, after a look at every size that it claims."""
+    match made:
+        case _Made("array", _, (_, tuple() as shape, dtype, fortran, content)):
+            order = "F" if fortran else "C"
+        case _Made("buffer", (content, dtype, tuple() as shape, order)):
+            pass
+        case _Made("scalar", (dtype, content)):
+            shape, order = (), "C"
+        case _:
+            raise PalmarError("damaged array")
+    if not isinstance(dtype, _Made) or dtype.of != "dtype" or not _DTYPE.fullmatch(str(dtype.args[0])):
+        raise PalmarError("damaged array: not of numbers")
+    sizes = tuple(int(n) for n in shape)
+    if len(sizes) > 4 or min(sizes, default=0) < 0 or np.prod(sizes, dtype=np.float64) > MAX_NUMBERS:
+        raise PalmarError(f"damaged array: it claims the shape {sizes}")
+    kind = np.dtype(str(dtype.args[0]).lstrip("<>|="))
+    swapped = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "="
+    flat = np.frombuffer(_content(content), kind.newbyteorder(swapped if swapped in ("<", ">") else "="))
+    return flat.reshape(sizes, order="F" if order == "F" else "C").astype(kind)
+
+
+def write_pickle(path: Path, values: dict[str, Any]) -> None:
+    """A dictionary that `read_pickle` reads, in protocol 2, by names that every NumPy knows."""
+    data = pickle.dumps(values, protocol=2).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+    with whole_file(path) as part:
+        part.write_bytes(data)
