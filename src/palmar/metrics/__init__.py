@@ -12,6 +12,14 @@ from palmar.metrics.firstperson import (
     two_hands,
     verb_accuracy,
 )
+from palmar.metrics.leaderboards import (
+    DexYCBScores,
+    HO3DScores,
+    InterHandScores,
+    dexycb_scores,
+    ho3d_scores,
+    interhand_scores,
+)
 from palmar.metrics.motion import acceleration_error, jitter
 from palmar.metrics.points import (
     auc,
@@ -30,8 +38,9 @@ from palmar.metrics.points import (
 from palmar.metrics.surface import FScore, f_score
 
 __all__ = [
-    "Detections", "FScore", "FreiHandScores", "TwoHands", "acceleration_error", "auc", "average_precision", "box_iou",
-    "distances", "epe", "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "jitter", "match_boxes",
-    "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck", "pck_of_frames", "points_error",
-    "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
+    "Detections", "DexYCBScores", "FScore", "FreiHandScores", "HO3DScores", "InterHandScores", "TwoHands",
+    "acceleration_error", "auc", "average_precision", "box_iou", "dexycb_scores", "distances", "epe",
+    "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "ho3d_scores", "interhand_scores",
+    "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck", "pck_of_frames",
+    "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
 ]
