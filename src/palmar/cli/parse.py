@@ -12,7 +12,9 @@ import tyro
 from tyro.extras import subcommand_cli_from_dict
 
 from palmar.cli.act import Act, ActTrain
+from palmar.cli.app import App
 from palmar.cli.bench import Bench
+from palmar.cli.clean import Clean
 from palmar.cli.convert import Convert
 from palmar.cli.demo import Demo
 from palmar.cli.doctor import Doctor
@@ -47,7 +49,9 @@ COMMANDS: dict[str, type[Command]] = {
     "methods": Methods,
     "weights": Weights,
     "export": Export,
+    "app": App,
     "view": View,
+    "clean": Clean,
     "plot": Plot,
     "convert": Convert,
     "bench": Bench,

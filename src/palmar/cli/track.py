@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from palmar.clean.recipe import NOTHING, Cleaning
 from palmar.cli.talk import Progress, note, quiet_opencv
 from palmar.errors import PalmarError
 
@@ -47,10 +48,12 @@ class Track:
     """The landmarker in eight bits: faster on processors, hardly less exact."""
     gesture: Annotated[Path | None, arg(metavar="FILE")] = None
     """Name the gestures that `palmar gesture train` learned, in the column action."""
+    cleaning: OmitArgPrefixes[Cleaning] = NOTHING
     overwrite: bool = False
     """Replace an earlier result at OUT."""
 
     def run(self) -> int:
+        from palmar.clean import clean
         from palmar.geometry.camera import read_camera
         from palmar.media import read
         from palmar.recognition.gesture import Gestures
@@ -64,6 +67,8 @@ class Track:
         if self.camera is not None and self.fov is not None:
             raise PalmarError("give --camera or --fov, not both.")
         source = source_of(self.input)
+        if self.stills and self.cleaning.steps():
+            raise PalmarError("unrelated pictures cannot be cleaned over time; leave --stills out, or the cleaning.")
         out = self.out or beside(source)
         gestures = None if self.gesture is None else Gestures.load(self.gesture)
         camera = None if self.camera is None else read_camera(self.camera)
@@ -85,6 +90,7 @@ class Track:
                     progress=tracking,
                     observe=live if isinstance(source, int) else None,
                 )
+            tracked = clean(tracked, self.cleaning)
             if gestures is not None:
                 tracked = gestures(tracked)
             with Progress("draw") as drawing:
