@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from scipy.sparse import csc_matrix
+from scipy.spatial import cKDTree
 
 _PARENTS = [4294967295, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
 
@@ -104,4 +105,49 @@ def mano_file(tmp_path_factory, random_mano) -> Path:
     path = tmp_path_factory.mktemp("mano") / "MANO_RIGHT.pkl"
     write_mano(path, random_mano)
     assert "chumpy" not in sys.modules
+    return path
+
+
+@pytest.fixture(scope="session")
+def handlike_mano(tmp_path_factory) -> Path:
+    """A MANO-shaped file that is a hand: palmar's, with 778 of its vertices, another rest pose, other joints, shapes in
+    another basis, a little of pose blend shapes, and the wrist off the origin."""
+    from palmar.hand import HandModel
+    from palmar.hand.mano import TIP_SETS
+
+    rng, own = np.random.default_rng(5), HandModel.default()
+    angles = rng.normal(0, 0.06, (5, 3, 3)) * [1, 0.5, 0.2]
+    posed = own.shaped(np.zeros(10)).posed(own.rotations_from_angles(angles))
+    skin, joints = posed.skin(), posed.joints()
+    tips = [int(np.linalg.norm(skin - joints[tip], axis=-1).argmin()) for tip in (4, 8, 12, 16, 20)]
+    hand, chosen = own.behind == 0, list(tips)
+    far = np.where(hand, np.linalg.norm(skin[:, None] - skin[tips], axis=-1).min(1), -1.0)
+    while len(chosen) < 778:  # each the farthest from those before
+        chosen.append(int(far.argmax()))
+        far = np.minimum(far, np.linalg.norm(skin - skin[chosen[-1]], axis=-1))
+    rest, place = iter(chosen[5:]), dict(zip(TIP_SETS["smplx"], tips, strict=True))
+    rows = np.array([place[i] if i in place else next(rest) for i in range(778)])
+    owner = cKDTree(skin[rows]).query(skin)[1]  # every vertex to the chosen one that is nearest
+    faces = owner[own.faces[hand[own.faces].all(1)]]
+    faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    off = np.array([0.0957, 0.0064, 0.0062])
+    template = skin[rows] + off
+    regressor = np.zeros((16, 778))
+    for j, joint in enumerate(posed.bone_origins + off + rng.normal(0, 0.001, (16, 3))):
+        near = np.linalg.norm(template - joint, axis=-1).argsort()[:40]
+        all_four = np.concatenate([template[near].T, np.ones((1, 40))])
+        regressor[j, near] = np.linalg.pinv(all_four) @ np.append(joint, 1.0)
+    mix = np.linalg.qr(rng.normal(size=(10, 10)))[0]
+    arrays = {
+        "v_template": template,
+        "shapedirs": own.shape_directions[rows] @ mix,
+        "posedirs": 0.0002 * rng.standard_normal((778, 3, 135)),
+        "weights": own.weights[rows],
+        "hands_components": np.linalg.qr(rng.normal(size=(45, 45)))[0],
+        "hands_mean": np.tile([0.0, 0.0, 0.2], 15),
+        "J_regressor": regressor,
+        "f": faces,
+    }
+    path = tmp_path_factory.mktemp("handlike") / "MANO_RIGHT.pkl"
+    write_mano(path, arrays)
     return path

@@ -310,7 +310,7 @@ def _write_part(root: Path, part: str, frames: Iterable[EgoFrame]) -> None:
         entry["focal"][name] = [frame.camera.fx, frame.camera.fy]
         entry["princpt"][name] = [frame.camera.cx, frame.camera.cy]
         own = frame.joints.astype(np.float64)
-        valid = np.isfinite(own).all(-1)
+        valid = np.asarray(np.isfinite(own).all(-1))
         valid &= valid[:, :1]
         if not valid.any():
             raise PalmarError(f"{frame.name}: no hand; every picture of InterHand2.6M has one.")

@@ -31,6 +31,7 @@ _PLAIN = {
     "BINBYTES", "SHORT_BINBYTES", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "FLOAT", "BINFLOAT",
 }  # fmt: skip
 """Steps whose argument is the value."""
+_STEPS = {step.code.encode("latin1"): step for step in pickletools.opcodes}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
 
@@ -90,7 +91,7 @@ def _steps(data: bytes) -> Iterator[tuple[str, Any]]:
     NumPy's bytes were words then."""
     file = BytesIO(data)
     while code := file.read(1):
-        step = pickletools.code2op.get(code.decode("latin1"))
+        step = _STEPS.get(code)
         if step is None:
             raise PalmarError("damaged pickle: an unknown step")
         if step.name == "STRING":

@@ -121,8 +121,10 @@ def _read_npz(path: Path) -> dict[str, Any]:
 class _Record:
     """A passive stand-in for an object of the pickle: keeps the arguments it was called with and the state it got."""
 
+    state: Any = None
+
     def __init__(self, *args: Any) -> None:
-        self.args, self.state = args, None
+        self.args = args
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -153,7 +155,7 @@ class _Chumpy(_Record):
 
     def __new__(cls, *args: Any) -> _Chumpy:
         self = super().__new__(cls)
-        self.args, self.state = args, None
+        self.args = args
         return self
 
 
@@ -209,7 +211,7 @@ def _read_pickle(data: bytes) -> dict[str, Any]:
         for steps, (step, argument, _) in enumerate(pickletools.genops(data)):  # walks without doing
             if step.name in _FORBIDDEN_STEPS:
                 raise PalmarError(f"refused: the pickle holds a {step.name} step, which no MANO file needs.")
-            if steps > MAX_STEPS or (step.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > MAX_STEPS):
+            if steps > MAX_STEPS or (step.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > MAX_STEPS):
                 raise PalmarError(f"refused: more than {MAX_STEPS} steps; not a MANO hand.")
         raw = _Unpickler(BytesIO(data), encoding="latin1").load()
     except PalmarError:

@@ -318,6 +318,10 @@ def _spans(every: list[int], lost: list[int]) -> list[tuple[int, int]]:
     return spans
 
 
+THREADS = "4"
+"""Of the encoder: what it writes depends on their number, and so must not depend on the machine's."""
+
+
 class VideoWriter:
     """Writes H.264 (yuv420p, BT.709) whole or not at all. Use as a context; an exception in it leaves no file.
 
@@ -340,7 +344,8 @@ class VideoWriter:
             raise PalmarError(f"{path}: videos are written as .mp4, .mov or .mkv.")
         self._kind = kinds[self.path.suffix.lower()]
         self.fps = check_fps(fps) or 30.0
-        self._options = {"crf": str(crf), "preset": preset} | ({} if gop is None else {"g": str(gop)})
+        self._options = {"crf": str(crf), "preset": preset, "threads": THREADS}
+        self._options |= {} if gop is None else {"g": str(gop)}
         self._stack: ExitStack | None = None
         self._container: Any = None
         self._stream: Any = None

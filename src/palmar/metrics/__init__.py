@@ -43,4 +43,4 @@ __all__ = [
     "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "ho3d_scores", "interhand_scores",
     "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck", "pck_of_frames",
     "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
-]
+]  # fmt: skip

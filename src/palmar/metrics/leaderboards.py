@@ -116,15 +116,17 @@ def interhand_scores(
             f"predicted {joints.shape} and true {true_joints.shape} joints of {len(kinds)} pictures: expected one "
             "shape [n, 2, 21, 3]."
         )
-    valid = np.isfinite(true_joints).all(-1)
+    valid = np.asarray(np.isfinite(true_joints).all(-1))
     valid &= valid[:, :, :1]
-    own = [(points - points[:, :, :1]).reshape(len(points), 42, 3) for points in (joints, true_joints)]
-    error = distances(*own, valid.reshape(-1, 42))
+    predicted, true = ((points - points[:, :, :1]).reshape(-1, 42, 3) for points in (joints, true_joints))
+    error = distances(predicted, true, valid.reshape(-1, 42))
     single, both = error[np.isin(kinds, (0, 1))], error[kinds == 2]
     wrists = joints[:, :, 0] if wrists is None else np.asarray(wrists, np.float64)
     rows = (np.asarray(kinds) == 2) & valid[:, :, 0].all(1)
-    roots = (points[rows, side] for points in (wrists, true_joints[:, :, 0]) for side in (0, 1))
-    apart = mrrpe(*roots) if rows.any() else float("nan")
+    true_wrists = true_joints[:, :, 0]
+    apart = (
+        mrrpe(wrists[rows, 0], wrists[rows, 1], true_wrists[rows, 0], true_wrists[rows, 1]) if rows.any() else np.nan
+    )
     return InterHandScores(
         mean_error(error),
         mean_error(single),
@@ -139,7 +141,7 @@ def _handedness(
 ) -> float:
     """A probability of just 0.5 is wrong either way."""
     there = np.stack([np.isin(kinds, (1, 2)), np.isin(kinds, (0, 2))], 1)
-    right = np.where(there, present > 0.5, present < 0.5).all(1)
+    right = np.asarray(np.where(there, present > 0.5, present < 0.5).all(1))
     right = right if counted is None else right[counted]
     return float(right.mean()) if len(right) else float("nan")
 
