@@ -82,7 +82,7 @@ def test_wild_rows_go_and_honest_ones_stay(hand, times):
     joints = whole.joints.copy()
     joints[7] += np.float32([0.0, 0.0, 0.6])                                # jumps away from the camera
     points = whole.keypoints.copy()
-    points[15, :, 0] += 150                                                 # jumps across the picture
+    points[15, :, 0] += 250                                                 # jumps across the picture
     joints[20] = joints[20, :1] + 2.0 * (joints[20] - joints[20, :1])       # twice the size
     wild = whole.with_columns(joints=joints, keypoints=points)
     kept = reject_outliers(wild, times)

@@ -13,8 +13,12 @@ from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
 from palmar.types import Hands
 from palmar.types.hands import COLUMNS
 
-NEIGHBOURS = 4
+NEIGHBOURS = 3
 """Rows on either side, by whose line a row is judged."""
+ACCELERATION = 40.0
+"""Metres a second, each second: what a wrist may leave that line by. Fast throws reach more, everyday motion half."""
+HAND_M = 0.18
+"""Length of a hand, by which metres are told in pixels of its box."""
 FLOOR_M, FLOOR_SHARE = 0.03, 0.25
 """A wrist may always be so far from that line: metres in space, and of the hand's box in the picture."""
 TIMES_SPREAD = 6.0
@@ -52,23 +56,29 @@ def _wild(hands: Hands, rows: np.ndarray, at: Float[np.ndarray, " k"]) -> Bool[n
     bad = np.zeros(len(rows), bool)
     if hands.joints is not None:
         wrist = hands.joints[rows, 0].astype(np.float64)
-        bad |= _far(wrist, at, np.full(len(rows), FLOOR_M))
+        bad |= _far(wrist, at, np.full(len(rows), FLOOR_M), np.full(len(rows), ACCELERATION))
         palm = np.linalg.norm(hands.joints[rows, 9].astype(np.float64) - wrist, axis=1)
         usual = np.nanmedian(palm)
         if usual > 0:
             bad |= ~((palm > SIZES[0] * usual) & (palm < SIZES[1] * usual))
     if hands.keypoints is not None:
         size = (hands.box[rows, 2:] - hands.box[rows, :2]).max(1).astype(np.float64)
-        bad |= _far(hands.keypoints[rows, 0, :2].astype(np.float64), at, FLOOR_SHARE * np.median(size) + 0 * size)
+        points = hands.keypoints[rows, 0, :2].astype(np.float64)
+        bad |= _far(points, at, FLOOR_SHARE * size, ACCELERATION * size / HAND_M)
     return bad
 
 
 def _far(
-    points: Float[np.ndarray, "k d"], at: Float[np.ndarray, " k"], floor: Float[np.ndarray, " k"]
+    points: Float[np.ndarray, "k d"],
+    at: Float[np.ndarray, " k"],
+    floor: Float[np.ndarray, " k"],
+    acceleration: Float[np.ndarray, " k"],
 ) -> Bool[np.ndarray, " k"]:
-    """Which points are far from where their neighbours lead. What is not finite is."""
+    """Which points are far from where their neighbours lead, farther than acceleration explains. What is not finite
+    is."""
     k = len(points)
     off = np.full(k, np.inf)
+    room = floor.astype(np.float64)
     good = np.isfinite(points).all(1)
     for i in np.flatnonzero(good):
         near = np.array([j for j in range(max(0, i - NEIGHBOURS), min(k, i + NEIGHBOURS + 1)) if j != i and good[j]])
@@ -81,9 +91,10 @@ def _far(
         slope = np.median(slopes, axis=0) if use.any() else np.zeros(points.shape[1])
         led = np.median(points[near] + (at[i] - at[near])[:, None] * slope, axis=0)
         off[i] = np.linalg.norm(points[i] - led)
+        room[i] += 0.5 * acceleration[i] * float(np.median(np.abs(at[near] - at[i]))) ** 2
     known = off[np.isfinite(off)]
     spread = 1.4826 * np.median(known) if len(known) else 0.0
-    return off > np.maximum(floor, TIMES_SPREAD * spread)
+    return off > np.maximum(room, TIMES_SPREAD * spread)
 
 
 def fill_gaps(hands: Hands, times: Float[np.ndarray, " f"], longest: float = 0.2) -> Hands:
