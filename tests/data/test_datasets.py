@@ -97,7 +97,7 @@ def test_names_in_another_vocabulary(tiny):
     assert without.frames[0].verb == 0
 
 
-@pytest.mark.parametrize("kind", ["h2o", "fpha", "freihand"])
+@pytest.mark.parametrize("kind", ["h2o", "fpha", "freihand", "ho3d", "interhand", "dexycb"])
 def test_every_layout_is_found_again(tmp_path, tiny, kind):
     parts = {"train": tiny(VOCABULARY, seed=1), "test": tiny(VOCABULARY, seed=2)}
     write_dataset(kind, tmp_path / "out", parts)
@@ -108,6 +108,14 @@ def test_every_layout_is_found_again(tmp_path, tiny, kind):
         np.testing.assert_array_equal(joints, parts["train"].frames[0].joints)
     elif kind == "fpha":
         np.testing.assert_allclose(joints[1], parts["train"].frames[0].joints[1], atol=1e-6)
+    elif kind != "freihand":
+        np.testing.assert_allclose(joints[1], parts["train"].frames[0].joints[1], atol=1e-7)
+        assert (kind == "interhand") == back.frames[0].present[0]
+        assert len(back.frames) == len(parts["train"].frames)
+        assert len(open_split(f"{kind}:{tmp_path / 'out'}", "test").frames) == len(parts["test"].frames)
+        if kind != "interhand":
+            assert back.vocabulary.objects == VOCABULARY.objects
+            assert [f.object for f in back.frames] == [f.object for f in parts["train"].frames]
     else:
         assert len(open_split(str(tmp_path / "out"), "training").frames) == 13  # 5 x 2 and 3 hands
         np.testing.assert_allclose(abs(joints[1]), abs(parts["train"].frames[0].joints[0]))

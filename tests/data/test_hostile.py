@@ -60,7 +60,7 @@ def read_all(root) -> str:
     return ""
 
 
-@pytest.mark.parametrize("kind", ["h2o", "fpha", "freihand"])
+@pytest.mark.parametrize("kind", ["h2o", "fpha", "freihand", "ho3d", "interhand", "dexycb"])
 def test_damage_is_named(tmp_path, tiny, kind):
     split = tiny(WORDS if kind == "fpha" else VOCABULARY)
     root = tmp_path / "data"
@@ -73,7 +73,7 @@ def test_damage_is_named(tmp_path, tiny, kind):
     errors = []
     for path in one_of_each:
         whole = path.read_bytes()
-        for _ in range(3 if kind == "h2o" else 6):
+        for _ in range(6 if kind in ("fpha", "freihand") else 3):
             path.write_bytes(damaged(whole, rng))
             errors.append(read_all(root))
         path.write_bytes(whole)

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from palmar.data.submissions import (
+    read_dexycb_predictions,
     read_freihand_predictions,
     read_h2o_actions,
+    read_ho3d_predictions,
+    write_dexycb_predictions,
     write_freihand_predictions,
     write_h2o_actions,
+    write_ho3d_predictions,
 )
 from palmar.errors import PalmarError
 
@@ -102,3 +106,37 @@ def test_the_predictions_of_freihand(tmp_path):
     zipped(tmp_path / "bad.zip", pred_json="[[[1], [2, 3]], []]")
     with pytest.raises(PalmarError, match=r"joints: not arrays of 21 x 3"):
         read_freihand_predictions(tmp_path / "bad.zip")
+
+
+def test_the_predictions_of_ho3d(tmp_path):
+    rng = np.random.default_rng(0)
+    joints, vertices = rng.normal((0, 0, 0.6), 0.05, (3, 21, 3)), rng.normal((0, 0, 0.6), 0.05, (3, 778, 3))
+    write_ho3d_predictions(tmp_path / "pred.zip", joints, vertices)
+    with zipfile.ZipFile(tmp_path / "pred.zip") as archive:
+        xyz, verts = (np.array(part) for part in json.loads(archive.read("pred.json")))
+    np.testing.assert_allclose(xyz[1, 13], joints[1, 1] * (1, -1, -1), atol=6e-8)  # the thumb is MANO's last finger
+    np.testing.assert_allclose(xyz[1, 20], joints[1, 20] * (1, -1, -1), atol=6e-8)  # and the little tip the last tip
+    np.testing.assert_allclose(verts, vertices * (1, -1, -1), atol=6e-8)
+    for found, want in zip(read_ho3d_predictions(tmp_path / "pred.zip", 3), (joints, vertices), strict=True):
+        np.testing.assert_allclose(found, want, atol=6e-8)
+    with pytest.raises(PalmarError, match="behind the camera"):
+        write_ho3d_predictions(tmp_path / "pred.zip", joints * (1, -1, -1))
+
+
+def test_the_predictions_of_dexycb(tmp_path):
+    joints = {7: np.full((21, 3), 0.5), 2: np.random.default_rng(0).normal(0, 0.3, (21, 3))}
+    path = tmp_path / "pred.csv"
+    write_dexycb_predictions(path, joints)
+    lines = path.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["2", "7"]
+    assert [len(line.split(",")) for line in lines] == [64, 64]
+    assert float(lines[1].split(",")[1]) == 500
+    found = read_dexycb_predictions(path)
+    np.testing.assert_allclose(found[2], joints[2], atol=1e-9)
+    with pytest.raises(PalmarError, match="frame 1: expected 21 x 3"):
+        write_dexycb_predictions(path, {1: np.full((21, 3), np.nan)})
+    for text, message in ((f"{lines[0]}\n{lines[0]}", "line 2: frame 2 comes twice"), ("1,2,3", "line 1: 2 numbers"),
+                          ("a,1", "line 1: expected the number"), ("1,x", "line 1: 'x' is not a number")):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(PalmarError, match=message):
+            read_dexycb_predictions(path)

@@ -1,4 +1,4 @@
-"""Any first-person data set by one line of text: what every `--data` option takes.
+"""Any data set by one line of text: what every `--data` option takes.
 
     split = open_split("h2o:/data/h2o", "train")
     split = open_split("synthetic:/data/acted", "test")
@@ -42,6 +42,24 @@ def _freihand(root: Path, split: str) -> Split:
     return read_freihand(root, split)
 
 
+def _ho3d(root: Path, split: str) -> Split:
+    from palmar.data.ho3d import read_ho3d
+
+    return read_ho3d(root, split)
+
+
+def _interhand(root: Path, split: str) -> Split:
+    from palmar.data.interhand import read_interhand
+
+    return read_interhand(root, split)
+
+
+def _dexycb(root: Path, split: str) -> Split:
+    from palmar.data.dexycb import read_dexycb
+
+    return read_dexycb(root, split)
+
+
 def read_synthetic(root: Path, split: str, vocabulary: Vocabulary | None = None) -> Split:
     """A part of what `palmar synth` made; see the module's words for what the parts are."""
     from palmar.data.ego import own_vocabulary, read_ego
@@ -74,9 +92,21 @@ KINDS: Mapping[str, Callable[[Path, str], Split]] = {
     "h2o": _h2o,
     "fpha": _fpha,
     "freihand": _freihand,
+    "ho3d": _ho3d,
+    "interhand": _interhand,
+    "dexycb": _dexycb,
     "synthetic": read_synthetic,
 }
 """Readers by the word before the colon."""
+WRITTEN: Mapping[str, tuple[str, ...]] = {
+    "h2o": ("train", "val", "test"),
+    "fpha": ("train", "test"),
+    "freihand": ("train", "test"),
+    "ho3d": ("train", "test"),
+    "interhand": ("train", "val", "test"),
+    "dexycb": ("train", "val", "test"),
+}
+"""Layouts that `write_dataset` writes, and the parts that each has a place for."""
 
 
 def read_dataset(kind: str, root: str | Path, split: str = "train") -> Split:
@@ -91,11 +121,15 @@ def read_dataset(kind: str, root: str | Path, split: str = "train") -> Split:
 def write_dataset(kind: str, root: str | Path, splits: Mapping[str, Split], *, overwrite: bool = False) -> None:
     """Splits of anything, such as what `palmar synth` made, in the layout of a data set, which `open_split` reads.
 
-    h2o: "train", "val", "test". fpha: "train", "test", right hands only. freihand: "train" becomes the training part
-    and "test" the evaluation part, a square picture of each hand, left ones mirrored. Each loses what its layout has no
-    place for; the writers in `palmar.data.h2o`, `fpha` and `freihand` say what, and have more options.
+    WRITTEN says which parts each has. fpha has right hands only. freihand has a square picture of each hand, left ones
+    mirrored; its test becomes the evaluation part. ho3d has frames with a right hand, interhand those with any, dexycb
+    one hand and one object for a sequence. Each loses what its layout has no place for; the writers in
+    `palmar.data.h2o`, `fpha`, `freihand`, `ho3d`, `interhand` and `dexycb` say what, and have more options.
     """
-    match one_of("kind of data set to write", kind, ("h2o", "fpha", "freihand")):
+    for name in splits:
+        one_of(f"part of {kind} to write", name, WRITTEN[one_of("kind of data set to write", kind, WRITTEN)])
+    words = next((split.vocabulary for split in splits.values()), Vocabulary(("none",), ("none",)))
+    match one_of("kind of data set to write", kind, WRITTEN):
         case "h2o":
             from palmar.data.h2o import write_h2o
 
@@ -104,13 +138,26 @@ def write_dataset(kind: str, root: str | Path, splits: Mapping[str, Split], *, o
             from palmar.data.fpha import write_fpha
 
             write_fpha(root, splits, drop_left=True, overwrite=overwrite)
-        case _:
+        case "freihand":
             from palmar.data.freihand import right_hands, write_freihand
 
-            for name in splits:
-                one_of("part of FreiHAND to write", name, ("train", "test"))
             training, evaluation = (right_hands(splits[p].frames if p in splits else ()) for p in ("train", "test"))
             write_freihand(root, training, evaluation, overwrite=overwrite)
+        case "ho3d":
+            from palmar.data.ho3d import write_ho3d
+
+            rights = ((f for f in (splits[p].frames if p in splits else ()) if f.present[1]) for p in ("train", "test"))
+            write_ho3d(root, *rights, vocabulary=words, overwrite=overwrite)
+        case "interhand":
+            from palmar.data.interhand import write_interhand
+
+            hands = {p: (f for f in split.frames if f.present.any()) for p, split in splits.items()}
+            write_interhand(root, hands, overwrite=overwrite)
+        case _:
+            from palmar.data.dexycb import write_dexycb
+
+            parts = {p: split.frames for p, split in splits.items()}
+            write_dexycb(root, parts, vocabulary=words, overwrite=overwrite)
 
 
 def detect(root: str | Path) -> str:
@@ -125,11 +172,18 @@ def detect(root: str | Path) -> str:
         return "freihand"
     if any(name.startswith("subject") and name[7:8].isdigit() for name in names):
         return "h2o"
+    if any(name[8:17] == "-subject-" and name[:8].isdigit() for name in names):
+        return "dexycb"
+    if {"train.txt", "evaluation.txt"} <= names:
+        return "ho3d"
+    if any((root / "annotations").glob("*/InterHand2.6M_*_data.json")):
+        return "interhand"
     if "card.json" in names or any((root / part / "card.json").is_file() for part in ("train", "val", "test")):
         return "synthetic"
     raise PalmarError(
-        f"{root}: neither H2O (subject1), FPHA (data_split_action_recognition.txt), FreiHAND (training_xyz.json), nor "
-        f"made by palmar synth (card.json). Say which with a word before it: h2o:{root}."
+        f"{root}: neither H2O (subject1), FPHA (data_split_action_recognition.txt), FreiHAND (training_xyz.json), HO3D "
+        f"(evaluation.txt), InterHand2.6M (annotations), DexYCB (20200709-subject-01), nor made by palmar synth "
+        f"(card.json). Say which with a word before it: h2o:{root}."
     )
 
 

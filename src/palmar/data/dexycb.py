@@ -244,7 +244,9 @@ class DexYCB:
 
     def _camera(self, serial: str, extrinsics: str) -> Camera:
         if serial not in self._intrinsics:
-            raise PalmarError(f"{self.root / 'calibration/intrinsics'}: no {serial}_{SIZE[0]}x{SIZE[1]}.yml.")
+            raise PalmarError(
+                f"{self.root / 'calibration/intrinsics'}: no such file: {serial}_{SIZE[0]}x{SIZE[1]}.yml."
+            )
         path, width, height = self._intrinsics[serial]
         found = read_yaml(path, _YAML, "color with fx, fy, ppx, ppy")
         colour = found.get("color") if isinstance(found, dict) else None

@@ -20,6 +20,7 @@ is the sequences `VAL` of train (Ohkawa et al. 2024), "fit" the others.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -181,7 +182,8 @@ class Meta:
         if name is None or self.camera_from_object is None:
             return 0
         if not isinstance(name, str) or name not in vocabulary.objects:
-            raise PalmarError(f"{self.path}: objName {str(name)[:40]!r} is none of the {len(vocabulary.objects) - 1}.")
+            known = len(vocabulary.objects) - 1
+            raise PalmarError(f"{self.path}: objName {str(name)[:40]!r}: no such object among the {known} of this set.")
         return vocabulary.objects.index(name)
 
 
@@ -280,6 +282,10 @@ def read_ho3d(root: str | Path, split: str = "train") -> Split:
         raise PalmarError(f"{root}: no such folder; expected the root of HO3D.")
     data = HO3D(root, "evaluation" if split in ("test", "evaluation") else "train")
     rows = np.arange(len(data.rows))
+    if split == "val":
+        warnings.warn(
+            "HO3D has no official val: these are sequences of train. Train on 'fit' to keep them apart.", stacklevel=2
+        )
     if split in ("fit", "val"):
         held = _held_out(root, [sequence for sequence, _ in data.rows])
         kept = np.array([(sequence in held) == (split == "val") for sequence, _ in data.rows], bool)

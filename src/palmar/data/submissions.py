@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from palmar.data.ho3d import cv_from_gl
+from palmar.data.textfiles import floats, read_text, whole, write_text
 from palmar.errors import PalmarError
+from palmar.hand.joints import convert
 from palmar.media.folder import whole_file
 
 H2O_MEMBER, FREIHAND_MEMBER = "action_labels.json", "pred.json"
@@ -143,3 +146,63 @@ def read_freihand_predictions(
         want = "" if count is None else f", expected {count}"
         raise PalmarError(f"{path}: joints of {len(out[0])} and vertices of {len(out[1])} pictures{want}.")
     return out[0], out[1]
+
+
+# ---------------------------------------------------------------------------------------------------------------- HO3D
+
+
+def write_ho3d_predictions(
+    path: str | Path, joints: Float[np.ndarray, "n 21 3"], vertices: Float[np.ndarray, "n 778 3"] | None = None
+) -> None:
+    """pred.json in a ZIP file: joints and vertices of the pictures in the order of evaluation.txt.
+
+    Metres, camera frame, palmar's order; the file has MANO's order and OpenGL's axes, as the server wants. Raises
+    PalmarError where every hand lies behind the camera, which the server's tool refuses too: axes are mixed up.
+    """
+    if joints.ndim == 3 and len(joints) and (joints[..., 2] < 0).all():
+        raise PalmarError("joints: all lie behind the camera; expected metres with z forward.")
+    theirs = convert(cv_from_gl(joints), "palmar", "ho3d") if joints.shape[1:] == (21, 3) else joints
+    write_freihand_predictions(path, theirs, None if vertices is None else cv_from_gl(vertices))
+
+
+def read_ho3d_predictions(
+    path: str | Path, count: int | None = None
+) -> tuple[Float[np.ndarray, "n 21 3"], Float[np.ndarray, "n 778 3"]]:
+    """Joints and vertices in palmar's order and axes. count: check that there are so many (11,524 of v2)."""
+    joints, vertices = read_freihand_predictions(path, count)
+    return convert(cv_from_gl(joints), "ho3d", "palmar"), cv_from_gl(vertices)
+
+
+# -------------------------------------------------------------------------------------------------------------- DexYCB
+
+
+def write_dexycb_predictions(path: str | Path, joints: Mapping[int, Float[np.ndarray, "21 3"]]) -> None:
+    """A CSV file: the number of a frame in its part (`dexycb.Part`), and 63 numbers in millimetres, in rising order.
+
+    joints: metres, camera frame. Frames without a true hand do not count and may be left out.
+    """
+    rows = []
+    for number in sorted(joints):
+        values = np.asarray(joints[number], np.float64)
+        if number < 0 or values.shape != (21, 3) or not np.isfinite(values).all():
+            raise PalmarError(f"frame {number}: expected 21 x 3 finite numbers, got {values.shape}.")
+        rows.append(",".join([str(number), *(f"{v:.6f}" for v in 1000 * values.ravel())]) + "\n")
+    write_text(Path(path), "".join(rows))
+
+
+def read_dexycb_predictions(path: str | Path) -> dict[int, Float[np.ndarray, "21 3"]]:
+    """Joints by the number of the frame, metres. Raises PalmarError for a line that is none, or comes twice."""
+    out: dict[int, Float[np.ndarray, "21 3"]] = {}
+    expected = "the number of a frame and 63 numbers in millimetres"
+    for i, line in enumerate(read_text(Path(path), FREIHAND_BYTES, expected).splitlines(), 1):
+        where, words = f"{path}: line {i}", line.split(",")
+        if not line.strip():
+            continue
+        number = whole(words[0], 0, 1 << 31, where, "the number of a frame")
+        values = floats(words[1:], where, expected)
+        if values.shape != (63,) or not np.isfinite(values).all():
+            raise PalmarError(f"{where}: {len(values)} numbers; expected {expected}, all finite.")
+        if number in out:
+            raise PalmarError(f"{where}: frame {number} comes twice.")
+        out[number] = values.reshape(21, 3) / 1000
+    return out
