@@ -16,7 +16,7 @@ from palmar.clean import (
     trim,
 )  # fmt: skip
 from palmar.clean.size import length_of
-from palmar.clean.smooth import lines
+from palmar.clean.smoothing import lines
 from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
 from palmar.geometry.rotations import rotmat_from_rotvec

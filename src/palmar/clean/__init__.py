@@ -8,10 +8,36 @@ size, smoothed both ways in time. Every function takes `Hands` and gives `Hands`
 The tracker filters as frames come and knows the past alone; here the future is known too.
 """
 
-from palmar.clean.gaps import fill_gaps, reject_outliers, trim
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from palmar.clean.recipe import Cleaning, clean
-from palmar.clean.size import fix_bone_lengths, hand_length, scale_from_depth, scaled_to_length
-from palmar.clean.smooth import smooth
+
+if TYPE_CHECKING:
+    from palmar.clean.gaps import fill_gaps, reject_outliers, trim
+    from palmar.clean.size import fix_bone_lengths, hand_length, scale_from_depth, scaled_to_length
+    from palmar.clean.smoothing import smooth
+
+_HOMES = {
+    "fill_gaps": "gaps",
+    "reject_outliers": "gaps",
+    "trim": "gaps",
+    "fix_bone_lengths": "size",
+    "hand_length": "size",
+    "scale_from_depth": "size",
+    "scaled_to_length": "size",
+    "smooth": "smoothing",
+}
+"""Imported when asked for: the command line reads `Cleaning` for its help alone."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
 
 __all__ = [
     "Cleaning",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from jaxtyping import Float
-
-from palmar.clean.gaps import fill_gaps, reject_outliers, trim
-from palmar.clean.size import fix_bone_lengths, scaled_to_length
-from palmar.clean.smooth import smooth
 from palmar.errors import PalmarError
-from palmar.types import Clip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+    from palmar.types import Clip
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,10 @@ def clean(clip: Clip, cleaning: Cleaning) -> Clip:
     steps = cleaning.steps()
     if not steps:
         return clip
+    from palmar.clean.gaps import fill_gaps, reject_outliers, trim
+    from palmar.clean.size import fix_bone_lengths, scaled_to_length
+    from palmar.clean.smoothing import smooth
+
     times = _times(clip)
     hands = clip.hands
     told: dict[str, Any] = dict(steps)
@@ -70,6 +73,8 @@ def clean(clip: Clip, cleaning: Cleaning) -> Clip:
 
 
 def _times(clip: Clip) -> Float[np.ndarray, " f"]:
+    import numpy as np
+
     known = clip.info.get("times")
     if known is not None and len(known):
         return np.asarray(known, np.float64)
