@@ -141,7 +141,7 @@ def handlike_mano(tmp_path_factory) -> Path:
     arrays = {
         "v_template": template,
         "shapedirs": own.shape_directions[rows] @ mix,
-        "posedirs": 0.0002 * rng.standard_normal((778, 3, 135)),
+        "posedirs": 0.00002 * rng.standard_normal((778, 3, 135)),
         "weights": own.weights[rows],
         "hands_components": np.linalg.qr(rng.normal(size=(45, 45)))[0],
         "hands_mean": np.tile([0.0, 0.0, 0.2], 15),

@@ -292,7 +292,8 @@ class ShapedHand:
         k, pick = self.shape.shape[-1], slice(None) if rows is None else list(rows)
         directions = _tensor(self.model.shape_directions[pick, :, :k].reshape(-1, k), self.shape)
         moved = self.shape @ directions.T
-        return _tensor(self.model.template[pick], self.shape) + moved.reshape(*self.shape.shape[:-1], -1, 3)
+        template = _tensor(self.model.template[pick], self.shape)
+        return template + moved.reshape(*self.shape.shape[:-1], len(template), 3)
 
     def posed(self, rotations: Array, translation: Array | None = None, palm: Array | None = None) -> PosedHand:
         """Bones turned by local rotations [..., 16, 3, 3], wrist first; `palm` [..., 4, 3, 3] turns the palm bones
@@ -390,6 +391,6 @@ class PosedHand:
         if model.pose_directions is not None and self.rotations is not None:
             bent = (self.rotations[..., 1:, :, :] - _eye(turn, 3)).reshape(*self.rotations.shape[:-3], 135)
             directions = _tensor(model.pose_directions[pick].reshape(-1, 135), turn)
-            rest = rest + (bent @ directions.T).reshape(*bent.shape[:-1], -1, 3)
-        blended_r = (w @ turn.reshape(*lead, bones, 9)).reshape(*lead, -1, 3, 3)
+            rest = rest + (bent @ directions.T).reshape(*bent.shape[:-1], len(w), 3)
+        blended_r = (w @ turn.reshape(*lead, bones, 9)).reshape(*lead, len(w), 3, 3)
         return (blended_r @ rest[..., None])[..., 0] + w @ place
