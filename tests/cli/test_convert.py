@@ -22,7 +22,7 @@ def h2o(tmp_path_factory):
         return EgoFrame(f"subject1/h1/0/{number:06d}", Camera.from_fov(128, 72, 1.2), image, joints, 1, points)
 
     root = tmp_path_factory.mktemp("h2o") / "set"
-    write_dataset("h2o", root, {name: Split(VOCABULARY, [frame(0), frame(1)], ()) for name in ("train", "test")})
+    write_dataset("h2o", root, {name: Split(VOCABULARY, [frame(0), frame(1)], ()) for name in ("train", "val", "test")})
     return root
 
 
@@ -50,3 +50,13 @@ def test_mistakes(palmar, h2o, tmp_path, monkeypatch, listed, words, said):
     assert len(heard.errors) == 1
     assert said in heard.errors[0]
     assert listed(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["ho3d", "interhand", "dexycb"])
+def test_layouts_of_hands_with_objects(palmar, h2o, tmp_path, kind):
+    heard = palmar("convert", f"h2o:{h2o}", tmp_path / kind, "--to", kind)
+    assert heard.code == 0, heard.err
+    frames, want = open_split(str(tmp_path / kind), "train").frames, open_split(f"h2o:{h2o}", "train").frames
+    assert len(frames) == len(want) == 2
+    np.testing.assert_allclose(frames[1].joints[1], want[1].joints[1], atol=1e-7)
+    assert frames[1].image.shape == want[1].image.shape
