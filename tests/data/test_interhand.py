@@ -145,8 +145,8 @@ def test_what_does_not_fit_is_refused(tmp_path, tiny):
     [
         ("data", lambda v: v["images"][0].update(file_name="../../x.jpg"), "no path of this data set"),
         ("data", lambda v: v["annotations"][0].update(image_id=8), "image_id 8 is no picture"),
-        ("data", lambda v: v["annotations"][0].update(hand_type="both"), "expected hand_type right"),
-        ("data", lambda v: v["annotations"][0].update(joint_valid=[1]), "expected hand_type right"),
+        ("data", lambda v: v["annotations"][0].update(hand_type="both"), "hand_type 'both'; expected right, left"),
+        ("data", lambda v: v["annotations"][0].update(joint_valid=[1]), "joint_valid: expected 42 finite numbers"),
         ("data", lambda v: v.pop("images"), "an object with images"),
         ("camera", lambda v: v["3"]["focal"].clear(), "no 400262"),
         ("camera", lambda v: v["3"]["camrot"].update({"400262": [[1, 2, 3]] * 3}), "rotation"),

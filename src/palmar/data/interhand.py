@@ -30,7 +30,7 @@ from jaxtyping import Bool, Float, Int
 
 from palmar.data.ego import Lazy
 from palmar.data.takes import Takes
-from palmar.data.textfiles import floats, read_json, safe_parts, whole, write_text
+from palmar.data.textfiles import read_json, safe_parts, whole, write_text
 from palmar.errors import PalmarError, one_of
 from palmar.geometry.camera import Camera
 from palmar.hand.joints import convert
@@ -104,12 +104,10 @@ class InterHand:
         safe_parts(name, where, "a path like Capture0/ROM01/cam400262/image12345.jpg")
         capture, camera, moment = (str(_entry(image, key, where)) for key in ("capture", "camera", "frame_idx"))
         kind = _entry(row, "hand_type", where)
-        valid = floats([str(v) for v in _listed(_entry(row, "joint_valid", where))], where, "42 joint_valid")
-        box = floats([str(v) for v in _listed(_entry(row, "bbox", where))], where, "a bbox of 4 numbers")
-        if kind not in KINDS or valid.shape != (42,) or box.shape != (4,) or not np.isfinite([*valid, *box]).all():
-            raise PalmarError(
-                f"{where}: expected hand_type {', '.join(KINDS)}, 42 joint_valid and a bbox of 4 numbers."
-            )
+        if kind not in KINDS:
+            raise PalmarError(f"{where}: hand_type {str(kind)[:40]!r}; expected {', '.join(KINDS)}.")
+        valid = _array(_entry(row, "joint_valid", where), (42,), f"{where}: joint_valid", flat=True)
+        box = _array(_entry(row, "bbox", where), (4,), f"{where}: bbox")
         size = [
             whole(image.get(key, s), 1, 1 << 16, where, key) for key, s in zip(("width", "height"), SIZE, strict=True)
         ]
