@@ -233,10 +233,13 @@ def _hand(stream: Any, name: str, hands: Hands, row: int, vertices: np.ndarray |
     if hands.keypoints is not None and np.isfinite(hands.keypoints[row, :, :2]).all():
         points = hands.keypoints[row, :, :2] + CORNER
         radii = 1.5 + 3.0 * np.clip(hands.keypoints[row, :, 2], 0, 1)
-        stream.log(f"{flat}/keypoints", rr.Points2D(points, class_ids=side, keypoint_ids=range(21), radii=radii))
+        stream.log(
+            f"{flat}/keypoints",
+            rr.Points2D(points, class_ids=side, keypoint_ids=range(21), radii=radii, show_labels=False),
+        )
     solid = f"world/hands/{name}"
     if hands.joints is not None and np.isfinite(hands.joints[row]).all():
-        joints = rr.Points3D(hands.joints[row], class_ids=side, keypoint_ids=range(21), radii=0.004)
+        joints = rr.Points3D(hands.joints[row], class_ids=side, keypoint_ids=range(21), radii=0.004, show_labels=False)
         stream.log(f"{solid}/joints", joints)
     if vertices is not None:
         faces = HandModel.default(side).faces
