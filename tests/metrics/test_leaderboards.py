@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from palmar.errors import PalmarError
 from palmar.geometry import Camera
 from palmar.hand.joints import convert
-from palmar.metrics.leaderboards import dexycb_scores, ho3d_scores, interhand_scores
+from palmar.metrics.leaderboards import dexycb_scores, hint_scores, ho3d_scores, interhand_scores
 
 
 def mm(value: float, digits: int = 6):
@@ -117,3 +117,17 @@ def test_dexycb_skips_pictures_without_a_hand():
     assert dexycb_scores(predicted, true).absolute.mean == pytest.approx(0.02 * np.sqrt(3))
     with pytest.raises(PalmarError, match="no picture has a true hand"):
         dexycb_scores(predicted[1:2], true[1:2])
+
+
+def test_golden_hint():
+    """Three joints with these errors in pixels; the rest never counts. The box's longer side is 100."""
+    true = np.random.default_rng(2).uniform(0, 200, (2, 21, 2))
+    predicted, visible = true.copy(), np.zeros((2, 21), bool)
+    visible[:, :3] = True
+    visible[0, 2] = False
+    predicted[0, :3, 0] += (4.9, 5.0, 5.1)
+    predicted[1, :3, 1] += (10 - 1e-9, 14.9, 15.1)
+    boxes = np.array([[10.0, 20, 110, 80], [10, 20, 70, 120]])
+    assert hint_scores(predicted, true, boxes, visible) == pytest.approx((1 / 3, 0.5, 2 / 3))
+    with pytest.raises(PalmarError, match="without area"):
+        hint_scores(predicted, true, boxes * 0, visible)

@@ -17,6 +17,7 @@ from palmar.metrics.leaderboards import (
     HO3DScores,
     InterHandScores,
     dexycb_scores,
+    hint_scores,
     ho3d_scores,
     interhand_scores,
 )
@@ -40,7 +41,7 @@ from palmar.metrics.surface import FScore, f_score
 __all__ = [
     "Detections", "DexYCBScores", "FScore", "FreiHandScores", "HO3DScores", "InterHandScores", "TwoHands",
     "acceleration_error", "auc", "average_precision", "box_iou", "dexycb_scores", "distances", "epe",
-    "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "ho3d_scores", "interhand_scores",
-    "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck", "pck_of_frames",
-    "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
+    "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "hint_scores", "ho3d_scores",
+    "interhand_scores", "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck",
+    "pck_of_frames", "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""All figures of the official scripts of HO3D, InterHand2.6M and DexYCB; FreiHAND's are in `firstperson`.
+"""All figures of the official scripts of HO3D, InterHand2.6M, DexYCB and HInt; FreiHAND's are in `firstperson`.
 
-Metres, palmar's order of joints, which changes none of them: means are per joint, and HO3D's bone is named by its
-joints and not by their numbers.
+Metres (HInt: pixels) and palmar's order of joints, which changes none of them: means are per joint, and HO3D's bone is
+named by its joints and not by their numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from palmar.errors import PalmarError
-from palmar.metrics.points import auc, distances, epe, mean_error, mrrpe, procrustes_aligned, scale_translation_aligned
+from palmar.metrics.points import (
+    auc,
+    distances,
+    epe,
+    mean_error,
+    mrrpe,
+    pck,
+    procrustes_aligned,
+    scale_translation_aligned,
+)
 from palmar.metrics.surface import f_score
 
 LIMIT = 0.05
@@ -169,3 +178,24 @@ def dexycb_scores(joints: Float[np.ndarray, "n 21 3"], true_joints: Float[np.nda
         _error(predicted - predicted[:, :1], true - true[:, :1]),
         _error(procrustes_aligned(predicted, true, reflection=True), true),
     )
+
+
+# --------------------------------------------------------------------------------------------------------------- HInt
+
+
+def hint_scores(
+    keypoints: Float[np.ndarray, "n 21 2"],
+    true_keypoints: Float[np.ndarray, "n 21 2"],
+    boxes: Float[np.ndarray, "n 4"],
+    visible: Bool[np.ndarray, "n 21"] | None = None,
+) -> tuple[float, float, float]:
+    """PCK at 0.05, 0.1 and 0.15 of the longer side of the true box, which is not widened; as near counts.
+
+    visible: joints that count: those that are seen, or those that are hidden. The share is taken per joint and then
+    over the joints; one that never counts is left out, where the published code gives NaN.
+    """
+    size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    if not (size > 0).all():
+        raise PalmarError("hint_scores: a box without area.")
+    shares = pck(distances(keypoints, true_keypoints, visible) / size[:, None], (0.05, 0.1, 0.15))
+    return float(shares[0]), float(shares[1]), float(shares[2])
