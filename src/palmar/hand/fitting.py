@@ -99,7 +99,7 @@ def fit(hand: PosedHand, model: HandModel, *, shape: np.ndarray | None = None, r
     shapes = shapes.reshape(*lead, shapes.shape[-1])
     posed = model.shaped(shapes).posed(local, place)
     off = posed.skin(link.rows) - points.reshape(*lead, len(link.rows), 3)
-    return Fit(posed, local, place, shapes, np.linalg.norm(off, axis=-1).mean(-1))
+    return Fit(posed, local, place, shapes, np.asarray(np.linalg.norm(off, axis=-1).mean(-1)))
 
 
 def _side(model: HandModel) -> str:
@@ -176,7 +176,7 @@ def _heads(posed: PosedHand) -> np.ndarray:
 def _closest(source: HandModel, skin: np.ndarray, model: HandModel, hand: PosedHand, turns: np.ndarray) -> _Link:
     """Each vertex's closest point on the other skin, among the triangles about the nearest vertices that face its
     way."""
-    from scipy.spatial import cKDTree  # half a second that nobody else shall wait for
+    from scipy.spatial import KDTree  # half a second that nobody else shall wait for
 
     vertices = hand.skin()[0]
     faces = source.faces[(source.behind[source.faces] == 0).all(1)]
@@ -186,7 +186,7 @@ def _closest(source: HandModel, skin: np.ndarray, model: HandModel, hand: PosedH
     facing = _normals(vertices, model.faces)
     # the centres of the nearest triangles, a bit apart where they face another way: fingers lie side by side
     far = 0.01
-    tree = cKDTree(np.concatenate([(a + b + c) / 3, far * across], 1))
+    tree = KDTree(np.concatenate([(a + b + c) / 3, far * across], 1))
     _, near = tree.query(np.concatenate([vertices, far * facing], 1), k=min(12, len(faces)))
     point, weight = _on_triangles(vertices[:, None], a[near], b[near], c[near])
     distance = np.linalg.norm(point - vertices[:, None], axis=-1)

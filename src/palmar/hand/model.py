@@ -287,7 +287,7 @@ class ShapedHand:
     rest_palm: Array
     rest_landmarks: Array
 
-    def vertices(self, rows: Sequence[int] | None = None) -> Array:
+    def vertices(self, rows: Sequence[int] | np.ndarray | None = None) -> Array:
         """[..., V, 3] at rest, or only those of `rows`."""
         k, pick = self.shape.shape[-1], slice(None) if rows is None else list(rows)
         directions = _tensor(self.model.shape_directions[pick, :, :k].reshape(-1, k), self.shape)
@@ -368,7 +368,7 @@ class PosedHand:
         offset = self.shaped.rest_landmarks - self.shaped.rest_joints[..., bone, :]
         return self.bone_origins[..., bone, :] + (self.bone_rotations[..., bone, :, :] @ offset[..., None])[..., 0]
 
-    def skin(self, rows: Sequence[int] | None = None) -> Array:
+    def skin(self, rows: Sequence[int] | np.ndarray | None = None) -> Array:
         """Vertices [..., V, 3] by linear blend skinning, or only those of `rows`."""
         shaped, model = self.shaped, self.shaped.model
         pick = slice(None) if rows is None else list(rows)
