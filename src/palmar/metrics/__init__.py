@@ -43,5 +43,6 @@ __all__ = [
     "acceleration_error", "auc", "average_precision", "box_iou", "dexycb_scores", "distances", "epe",
     "error_per_hand", "evaluate_detections", "f_score", "freihand_scores", "hint_scores", "ho3d_scores",
     "interhand_scores", "jitter", "match_boxes", "mean_error", "mpjpe", "mpvpe", "mrrpe", "pa_mpjpe", "pa_mpvpe", "pck",
-    "pck_of_frames", "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands", "verb_accuracy",
+    "pck_of_frames", "points_error", "procrustes_aligned", "scale_translation_aligned", "top1", "two_hands",
+    "verb_accuracy",
 ]  # fmt: skip
