@@ -286,3 +286,13 @@ def test_how_arrays_are_stored():
 def test_recipes_that_cannot_be(change):
     with pytest.raises(PalmarError):
         replace(Recipe("scenes", 1, ("fake",)), **change)
+
+
+@pytest.mark.parametrize("name", ["acting", "h2o acting", "fpha acting"])
+def test_every_play_makes_sequences_and_only_they_do(name):
+    assert Recipe("sequences", 1, (name,), ()).scenes == (name,)
+    with pytest.raises(PalmarError, match="unknown scene"):
+        Recipe("sequences", 1, ("webcam",), ())
+    if name != "acting":
+        with pytest.raises(PalmarError, match="unknown scene"):
+            Recipe("scenes", 1, (name,), ("clean",))

@@ -115,15 +115,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, get_args(Kind))
-        if self.kind == "sequences":
-            if not self.scenes:
-                raise PalmarError("sequences need one sort of scene at least.")
-            for name in self.scenes:
-                one_of("scene of sequences", name, PLAYS)
+        if self.kind == "sequences" and not self.scenes:
+            raise PalmarError("sequences need one sort of scene at least.")
         if self.kind == "scenes" and not (self.scenes and self.sensors):
             raise PalmarError("scenes need one sort of scene and one sensor at least.")
         for name in self.scenes:
-            one_of("scene", name, SCENES)
+            one_of("scene", name, PLAYS if self.kind == "sequences" else SCENES)
         if self.cameras is not None and self.cameras < 1:
             raise PalmarError(f"--cameras must be 1 or more, got {self.cameras}.")
         for name in self.sensors:
