@@ -90,6 +90,14 @@ def test_anything_else_is_refused(tmp_path, value, message, protocol):
         read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers")
 
 
+def test_what_is_not_asked_for_does_not_matter(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": [[1]], "b": np.arange(2), "c": {"d": np.array(["x"])}}))
+    assert read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers", ("b", "e"))["b"].tolist() == [0, 1]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": Call(print, "run"), "b": 1}))
+    with pytest.raises(PalmarError, match="asks for"):  # but nothing is called all the same
+        read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers", ("b",))
+
+
 def test_sizes_are_bounded(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": np.zeros(100)}))
     with pytest.raises(PalmarError, match="more than 64 bytes"):

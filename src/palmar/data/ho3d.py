@@ -56,6 +56,11 @@ DEPTH_UNIT = 0.00012498664727900177
 """Metres of a step of the depth pictures."""
 META = "a pickle with camMat, handJoints3D, objRot, ..."
 MAX_META = 1 << 20
+KEYS = (
+    "camMat", "handJoints3D", "rightHandJoints3D", "leftHandJoints3D", "handBoundingBox", "handPose", "handBeta",
+    "handTrans", "handVertContact", "objRot", "objTrans", "objName", "objCorners3DRest",
+)  # fmt: skip
+"""Entries of `meta` that are read. There are more in v3."""
 ROW = "a row like ABF10/0000"
 SIDES = ((LEFT, "leftHand"), (RIGHT, "rightHand"))
 
@@ -95,7 +100,7 @@ class Meta:
 
     @classmethod
     def read(cls, path: Path) -> Meta:
-        return cls(path, read_pickle(path, MAX_META, META))
+        return cls(path, read_pickle(path, MAX_META, META, KEYS))
 
     def array(self, key: str, *shapes: tuple[int, ...]) -> np.ndarray | None:
         """An entry of one of these shapes. Raises PalmarError for one of another, or with numbers that are not finite.

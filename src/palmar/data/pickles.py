@@ -11,7 +11,7 @@ import codecs
 import pickle
 import pickletools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -61,9 +61,10 @@ _CALLS = {
 _NAMES = {*_CALLS, "numpy.ndarray"}
 
 
-def read_pickle(path: Path, limit: int, expected: str) -> dict[str, Any]:
+def read_pickle(path: Path, limit: int, expected: str, keys: Collection[str] | None = None) -> dict[str, Any]:
     """A pickled dictionary of None, words, numbers, lists and NumPy arrays, from a file of at most `limit` bytes.
 
+    keys: the entries to give, where they are there; of the others it does not matter what they are. None: all.
     Raises PalmarError for a missing, larger or damaged file, and for one that asks for anything else.
     """
     try:
@@ -79,7 +80,7 @@ def read_pickle(path: Path, limit: int, expected: str) -> dict[str, Any]:
         found = _Machine().run(data)
         if not isinstance(found, dict):
             raise PalmarError(f"holds a {type(found).__name__}")
-        return {key: _plain(value) for key, value in found.items()}
+        return {key: _plain(value) for key, value in found.items() if keys is None or key in keys}
     except PalmarError as err:
         raise PalmarError(f"{path}: {err}; expected {expected}.") from err
     except Exception as err:  # a damaged pickle may go wrong in any way that Python has
