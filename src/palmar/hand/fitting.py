@@ -190,7 +190,7 @@ def _closest(source: HandModel, skin: np.ndarray, model: HandModel, hand: PosedH
     _, near = tree.query(np.concatenate([vertices, far * facing], 1), k=min(12, len(faces)))
     point, weight = _on_triangles(vertices[:, None], a[near], b[near], c[near])
     distance = np.linalg.norm(point - vertices[:, None], axis=-1)
-    best = distance.argmin(1)
+    best = np.asarray(distance.argmin(1))
     each = np.arange(len(vertices))
     good = (distance[each, best] < REACH) & (model.behind == 0)
     good &= (facing * across[near[each, best]]).sum(-1) > 0.3
