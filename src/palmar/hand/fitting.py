@@ -187,10 +187,10 @@ def _closest(source: HandModel, skin: np.ndarray, model: HandModel, hand: PosedH
     # the centres of the nearest triangles, a bit apart where they face another way: fingers lie side by side
     far = 0.01
     tree = KDTree(np.concatenate([(a + b + c) / 3, far * across], 1))
-    _, near = tree.query(np.concatenate([vertices, far * facing], 1), k=min(12, len(faces)))
+    near = np.asarray(tree.query(np.concatenate([vertices, far * facing], 1), k=min(12, len(faces)))[1])
     point, weight = _on_triangles(vertices[:, None], a[near], b[near], c[near])
     distance = np.linalg.norm(point - vertices[:, None], axis=-1)
-    best = np.asarray(distance.argmin(1))
+    best = distance.argmin(1)
     each = np.arange(len(vertices))
     good = (distance[each, best] < REACH) & (model.behind == 0)
     good &= (facing * across[near[each, best]]).sum(-1) > 0.3
