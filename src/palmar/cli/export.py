@@ -36,7 +36,7 @@ class Export:
         from palmar.tracking import read_result
 
         if not self.results:
-            raise PalmarError("nothing to export: name the folder of a result.")
+            raise PalmarError("nothing to export: name the folder of a result; see palmar export --help.")
         kinds = [one_of("format", name, FORMATS) for name in self.to]
         if self.out is not None and len(kinds) != 1:
             raise PalmarError("-o names one file: give one --to with it.")
