@@ -479,3 +479,19 @@ def test_frames_keep_their_times_when_written(movie, tmp_path):
     frames = quiet(read(tmp_path / "x.mkv").frames)
     assert [number(f.image) for f in frames] == list(range(48))
     np.testing.assert_allclose([f.time for f in frames], np.arange(48) / 30, atol=1e-3)   # Matroska counts milliseconds
+
+
+def test_the_same_pictures_are_the_same_bytes_whatever_memory_holds(tmp_path):
+    """With several encoder threads about one file in three differed here."""
+    u, v = np.meshgrid(np.arange(160), np.arange(120))
+    spots = [40 + 215 * np.exp(-((u - 80 - 3 * i) ** 2 + (v - 60) ** 2) / 288) for i in range(8)]
+    frames = [np.repeat(np.round(spot).astype(np.uint8)[..., None], 3, -1) for spot in spots]
+    found = set()
+    for k in range(15):
+        junk = [np.random.default_rng(k).integers(0, 255, size).astype(np.uint8) for size in (20_000, 120_000, 500_000)]
+        del junk
+        with VideoWriter(tmp_path / "v.mp4", 10.0) as writer:
+            for i, frame in enumerate(frames):
+                writer.add(frame, i / 10)
+        found.add((tmp_path / "v.mp4").read_bytes())
+    assert len(found) == 1

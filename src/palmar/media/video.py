@@ -318,8 +318,9 @@ def _spans(every: list[int], lost: list[int]) -> list[tuple[int, int]]:
     return spans
 
 
-THREADS = "4"
-"""Of the encoder: what it writes depends on their number, and so must not depend on the machine's."""
+THREADS = "1"
+"""Of the encoder. With several, x264 writes other bytes now and then for the same pictures (one in three times for small
+ones), and others on machines with more cores."""
 
 
 class VideoWriter:

@@ -118,7 +118,7 @@ def test_train_and_eval_of_the_command_line(opened, tmp_path):
     )  # fmt: skip
     report = job.run()
     assert report.figures["finished"]
-    assert read_network(run)[0].width == 128
+    assert read_network(run, Config, name=POSE)[0].width == 128
     assert job.run().figures["step"] == 2  # nothing left to do
     scored = jobs.EvaluatePose(run, data="any", limit=3).run()
     assert scored.figures["frames"] == 3
