@@ -319,8 +319,8 @@ def _spans(every: list[int], lost: list[int]) -> list[tuple[int, int]]:
 
 
 THREADS = "1"
-"""Of the encoder. With several, x264 writes other bytes now and then for the same pictures (one in three times for small
-ones), and others on machines with more cores."""
+"""Of the encoder. With several, x264 writes other bytes now and then for the same pictures (small ones, one time in
+three), and others on machines with more cores."""
 
 
 class VideoWriter:
