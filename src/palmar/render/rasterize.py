@@ -244,21 +244,25 @@ def visible(
     points_camera: Float[np.ndarray, "*c 3"],
     depth: Float[np.ndarray, "h w"],
     camera_matrix: Float[np.ndarray, "3 3"],
-    tolerance: float,
+    tolerance: float | Float[np.ndarray, " _"],
 ) -> Bool[np.ndarray, "*c"]: ...
 
 
 @overload
-def visible(points_camera: Tensor, depth: Tensor, camera_matrix: Tensor, tolerance: float) -> Tensor: ...
+def visible(
+    points_camera: Tensor, depth: Tensor, camera_matrix: Tensor, tolerance: float | Float[np.ndarray, " _"]
+) -> Tensor: ...
 
 
-def visible(points_camera: Any, depth: Any, camera_matrix: Any, tolerance: float) -> Any:
+def visible(
+    points_camera: Any, depth: Any, camera_matrix: Any, tolerance: float | Float[np.ndarray, " _"]
+) -> Any:
     """Whether each point lies in the picture with nothing more than `tolerance` metres in front of it.
 
     depth: metres at pixel centres, inf where empty, as `rasterize` and `render` give it; the pixel nearest to the
     point's projection is asked. Points that are not finite or not in front of the camera are not visible. A joint lies
-    inside the flesh, so its tolerance must be the finger's thickness; 2 mm suits points on the skin. Tensors are a
-    batch: points [b, n, 3], depth [b, h, w], camera matrices [b, 3, 3].
+    inside the flesh, so its tolerance must be what it has of it in front, one number per point if they differ; 2 mm
+    suits points on the skin. Tensors are a batch: points [b, n, 3], depth [b, h, w], camera matrices [b, 3, 3].
     """
     if not isinstance(depth, np.ndarray):
         from palmar.render.batch import visible_batch

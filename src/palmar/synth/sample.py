@@ -28,8 +28,9 @@ from palmar.synth.shade import occluded
 CROP_SIZE = 128
 CROP_SCALE = 1.6
 """Side of the crop over the longer side of the keypoints' hull, as in tracking."""
-FINGER_RADIUS = 0.011
-"""Metres that a joint lies under the skin at most; what is nearer to the camera than that hides it."""
+COVER = np.array([0.034, 0.026, 0.017, 0.012, 0.009, *[0.021, 0.012, 0.010, 0.008] * 4], np.float64)
+"""Metres [21] of its own flesh in front of a joint; what is nearer to the camera than that hides it. A quarter more
+than the median way out of the mean hand from each joint, over all directions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class CropSample:
     """A crop and its truth. Where presence is 0 the labels are zeros. The pose is that of the right hand in the
     mirrored picture where side is 0, as the landmarker gives it."""
 
-    image: UInt8[np.ndarray, "128 128 3"]
+    image: UInt8[np.ndarray, "s s 3"]
     keypoints: Float32[np.ndarray, "21 2"]
     visible: Float32[np.ndarray, " 21"]
     presence: float
@@ -101,10 +102,12 @@ def _compose(rng: np.random.Generator, mesh: Mesh, matrix: np.ndarray, height: i
     return apply(linear, sensor, rng), rendered, sensor
 
 
-def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
-    """One crop of 128 pixels around a hand; in 8 % of them no hand, or a part of one, and presence 0."""
+def crop_sample(seed: int, index: int, strength: float = 1.0, *, size: int = CROP_SIZE) -> CropSample:
+    """One crop, `size` pixels wide, around a hand; in 8 % of them no hand, or a part of one, and presence 0.
+
+    Where the sensor is none (strength 0), another size shows the same hand with the same light.
+    """
     rng = np.random.default_rng((seed, index))
-    size = CROP_SIZE
     if rng.random() < 0.05:
         image = apply(_backgrounds().sample(rng, size, size), Sensor.sample(rng, strength), rng)
         return CropSample(
@@ -154,7 +157,7 @@ def crop_sample(seed: int, index: int, strength: float = 1.0) -> CropSample:
     image, rendered, sensor = _compose(rng, mesh, matrix, size, size, strength)
     joints = hand.joints @ turn.T
     keypoints = _project(joints, matrix)
-    seen = visible(joints.astype(np.float32), rendered.depth, matrix, FINGER_RADIUS)
+    seen = visible(joints.astype(np.float32), rendered.depth, matrix, COVER)
     inside = ((keypoints > -0.5) & (keypoints < size - 0.5)).all(1)
     seen = seen & inside & ~sensor.hides(keypoints, size, size)
     rotations = hand.rotations.copy()
@@ -234,7 +237,7 @@ def frame_sample(seed: int, index: int, height: int = 160, width: int = 192, str
     for hand, left in zip(hands, flips, strict=True):
         keypoints = _project(hand.joints, matrix)
         inside = ((keypoints > -0.5) & (keypoints < np.array([width, height]) - 0.5)).all(1)
-        seen = visible(hand.joints, rendered.depth, matrix, 1.5 * FINGER_RADIUS) & inside
+        seen = visible(hand.joints, rendered.depth, matrix, COVER) & inside
         if inside.mean() < 0.35 or seen.sum() < 4:
             continue
         box = hand_box(keypoints)

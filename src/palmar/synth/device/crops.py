@@ -18,7 +18,7 @@ from palmar.synth.device.philox import Draws
 from palmar.synth.device.scene import sample_scenes
 from palmar.synth.device.sensor import SensorBatch, expose
 from palmar.synth.device.world import World, world
-from palmar.synth.sample import CROP_SIZE, FINGER_RADIUS, PLACES
+from palmar.synth.sample import COVER, CROP_SIZE, PLACES
 
 SCENE, BODY, OTHER, LIGHT, BACKGROUND, CAMERA, GRAIN = range(0xC0, 0xC7)
 """Streams of a sample's random numbers."""
@@ -109,7 +109,7 @@ def crops_of(
     image = expose(linear, camera, Draws(seed, index, GRAIN, 256), home.noise)
 
     keypoints = project(scene.joints, scene.matrix)
-    seen = visible_batch(scene.joints, rendered.depth, scene.matrix, FINGER_RADIUS)
+    seen = visible_batch(scene.joints, rendered.depth, scene.matrix, COVER)
     inside = ((keypoints > -0.5) & (keypoints < size - 0.5)).all(-1)
     seen = seen & inside & ~camera.hides(keypoints, size)
     left = draw.chance(0.5)

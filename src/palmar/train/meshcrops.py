@@ -1,0 +1,212 @@
+"""Crops of right hands with their whole surface, for networks that say meshes: from the world, or FreiHAND's layout.
+
+    crops = open_crops("drawn", "train", size=128)             # endless, exact, made as they are asked for
+    crops = open_crops("drawn:6000", "train", size=128)        # the first 6,000 of them, kept in memory
+    crops = open_crops("freihand:/data/freihand", "train", size=256)
+
+A crop is a dictionary of arrays: image uint8 [s, s, 3]; keypoints [21, 2], its pixels; visible [21], 1 seen; joints
+[21, 3] and vertices [v, 3], metres from the wrist's joint, axes of the crop; rotations [16, 3, 3] and shape [10] where
+the hand model is palmar's. Left hands are mirrored to right ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int
+
+from palmar.data.freihand import VERTICES, FreiHand, part_rows
+from palmar.errors import PalmarError, one_of
+from palmar.geometry.crop import Crop
+from palmar.geometry.rotations import rotmat_from_rotvec
+from palmar.hand import HandModel
+from palmar.synth.sample import crop_sample
+from palmar.tasks.mesh import MeshTruth
+
+MeshCrop = Mapping[str, np.ndarray]
+SEEDS = {"train": 61, "val": 62, "test": 63}
+"""Of the world, for each part: no hand, light or room of one is in another."""
+KINDS = ("drawn", "freihand")
+
+
+class MeshCrops(Protocol):
+    """Crops by number. The same number gives the same crop, but for the shake."""
+
+    vertices: int
+    """Of a mesh: 1,690 of palmar's hand, 778 of MANO's."""
+    parametric: bool
+    """Whether rotations and shape are known."""
+
+    def __len__(self) -> int:
+        """0 for endless ones."""
+        ...
+
+    def crop(self, index: int, shake: np.random.Generator | None = None) -> MeshCrop:
+        """shake: moves, scales and turns the cut at random, where that is not in the data already."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Crops of the synthetic world with a hand in them."""
+
+    seed: int
+    count: int = 0
+    size: int = 128
+    strength: float = 0.7
+    """Of the sensor's randomisation."""
+    keep_bytes: float = 2e9
+    """Memory for crops that were made already."""
+    vertices: int = field(default=0, init=False)
+    parametric: bool = field(default=True, init=False)
+    _kept: dict[int, MeshCrop] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", len(HandModel.default().template))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def crop(self, index: int, shake: np.random.Generator | None = None) -> MeshCrop:
+        """Nothing is shaken: every crop is cut as tracking would, errors included."""
+        found = self._kept.get(index)
+        if found is None:
+            found = self._made(index)
+            if self.count and (len(self._kept) + 1) * self.size**2 * 3 < self.keep_bytes:
+                self._kept[index] = found
+        rotations, shape = found["rotations"], found["shape"]
+        posed = HandModel.default().shaped(shape).posed(rotations)
+        skin, root = posed.skin(), posed.joints()[..., :1, :]
+        return {**found, "vertices": np.asarray(skin - root, np.float32)}
+
+    def _made(self, index: int) -> MeshCrop:
+        turn = 0
+        while True:  # past those that show no hand
+            sample = crop_sample(self.seed + 1000 * turn, index, self.strength, size=self.size)
+            if sample.presence > 0.5:
+                break
+            turn += 1
+        image, keypoints = sample.image, sample.keypoints
+        if sample.side < 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
+            keypoints = keypoints * np.float32([-1, 1]) + np.float32([self.size - 1, 0])
+        return {
+            "image": image,
+            "keypoints": keypoints,
+            "visible": sample.visible,
+            "joints": sample.joints,
+            "rotations": sample.rotations,
+            "shape": sample.shape,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class FreiHandCrops:
+    """Crops of FreiHAND's pictures around the projected joints. MANO's parameters are not given: without a MANO file
+    they mean nothing."""
+
+    data: FreiHand
+    rows: Int[np.ndarray, " n"]
+    size: int = 224
+    scale: float = 1.6
+    """Of the crop's side to the longer side of the box around the joints."""
+    vertices: int = field(default=VERTICES, init=False)
+    parametric: bool = field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def crop(self, index: int, shake: np.random.Generator | None = None) -> MeshCrop:
+        """shake: side by a factor of up to 1.3, turn by up to 60 degrees, place by up to a twentieth of the side.
+
+        Raises PalmarError for an entry without picture, joints or vertices.
+        """
+        row = int(self.rows[index])
+        frame = self.data.frame(row)
+        if frame.image is None:
+            raise PalmarError(f"{self.data.root}: {frame.name}: no picture; mesh networks read pictures.")
+        joints, pixels = frame.joints[1].astype(np.float64), frame.keypoints[1].astype(np.float64)
+        if not np.isfinite(pixels).all():
+            raise PalmarError(f"{self.data.file('xyz')}: {frame.name}: no joints; this part has no truth.")
+        crop = Crop.around(pixels, scale=self.scale, size=self.size)
+        if shake is not None:
+            middle = np.array(crop.centre) + shake.uniform(-0.05, 0.05, 2) * crop.side
+            side = crop.side * np.exp(shake.uniform(-1, 1) * np.log(1.3))
+            angle = float(np.clip(shake.normal(), -2, 2) * np.pi / 6) if shake.random() < 0.6 else 0.0
+            crop = Crop((float(middle[0]), float(middle[1])), float(side), angle, self.size)
+        turn = rotmat_from_rotvec(np.array([0.0, 0.0, -crop.angle]))
+        found = {
+            "image": crop.extract(frame.image),
+            "keypoints": crop.to_crop(pixels).astype(np.float32),
+            "visible": np.ones(21, np.float32),
+            "joints": ((joints - joints[0]) @ turn.T).astype(np.float32),
+        }
+        vertices = self.data.vertices
+        if vertices is None:
+            raise PalmarError(f"{self.data.file('verts')}: no such file; mesh networks learn from vertices.")
+        surface = vertices[self.data.entry(row)].astype(np.float64)
+        return {**found, "vertices": ((surface - joints[0]) @ turn.T).astype(np.float32)}
+
+
+def open_crops(data: str, part: str, *, size: int) -> MeshCrops:
+    """Crops by one line of text, of a part "train", "val" or "test"; FreiHAND also has "training" and "evaluation".
+
+    data: "drawn", "drawn:COUNT" or "freihand:/path". Raises PalmarError for what is none of them.
+    """
+    kind, _, rest = data.partition(":")
+    one_of("kind of crops", kind, KINDS)
+    if kind == "drawn":
+        one_of("part of the drawn crops", part, SEEDS)
+        if rest and not (rest.isascii() and rest.isdigit() and 0 < int(rest) < 10**9):
+            raise PalmarError(
+                f"{data}: what follows drawn: is how many, a whole number from 1; drawn alone is endless."
+            )
+        return Drawn(SEEDS[part], int(rest or 0), size)
+    root = Path(rest)
+    one_of("split of FreiHAND", part, ("train", "val", "test", "training", "evaluation"))
+    if not rest or not root.is_dir():
+        raise PalmarError(f"{data}: no such folder; expected freihand:/path, the root of FreiHAND.")
+    files = FreiHand(root, "evaluation" if part == "evaluation" else "training")
+    whole = part in ("training", "evaluation")
+    rows = np.arange(len(files)) if whole else part_rows(part, len(files), len(files.cameras))
+    return FreiHandCrops(files, rows, size)
+
+
+class Batches:
+    """Number of a batch -> its arrays, [b, ...] each: a pure function of the number, the seed and the crops."""
+
+    def __init__(self, crops: MeshCrops, *, size: int, seed: int) -> None:
+        cv2.setNumThreads(1)
+        self.crops, self.size, self.seed = crops, size, seed
+
+    def __call__(self, number: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng((self.seed, number))
+        if len(self.crops):
+            rows = rng.integers(len(self.crops), size=self.size)
+        else:
+            rows = self.size * number + np.arange(self.size) + self.seed * 10**8  # each seed its own stretch
+        return stacked([self.crops.crop(int(row), rng) for row in rows])
+
+
+def stacked(crops: Sequence[MeshCrop]) -> dict[str, np.ndarray]:
+    return {name: np.stack([crop[name] for crop in crops]) for name in crops[0]}
+
+
+def held_out(crops: MeshCrops, count: int) -> tuple[dict[str, np.ndarray], MeshTruth]:
+    """Crops spread over all there are, unshaken, and their truth. count: 0 for all.
+
+    Raises PalmarError for all of endless ones.
+    """
+    total = len(crops)
+    if not count and not total:
+        raise PalmarError("the drawn crops are endless: say how many, as in drawn:1000.")
+    rows: Float[np.ndarray, " n"] = (
+        np.linspace(0, total - 1, min(count, total) if count else total) if total else np.arange(float(count))
+    )
+    arrays = stacked([crops.crop(int(row)) for row in rows])
+    return arrays, MeshTruth(arrays["joints"], arrays["vertices"], arrays["visible"])

@@ -1,0 +1,116 @@
+"""Crops with meshes: labels agree with each other, parts do not overlap, FreiHAND's layout is cut exactly."""
+
+import json
+
+import numpy as np
+import pytest
+
+from palmar.data.freihand import VERTICES
+from palmar.errors import PalmarError
+from palmar.geometry.camera import Camera
+from palmar.hand import HandModel
+from palmar.media.picture import write_image
+from palmar.train.meshcrops import Batches, held_out, open_crops
+
+
+@pytest.fixture(scope="module")
+def some():
+    return held_out(open_crops("drawn:12", "train", size=64), 0)
+
+
+def test_drawn_labels_agree(some):
+    arrays, truth = some
+    model = HandModel.default()
+    posed = model.shaped(arrays["shape"]).posed(arrays["rotations"])
+    joints = posed.joints()
+    np.testing.assert_allclose(joints - joints[:, :1], truth.joints, atol=1e-6)
+    np.testing.assert_allclose(posed.skin() - joints[:, :1], truth.vertices, atol=1e-6)
+    assert arrays["image"].shape == (12, 64, 64, 3)
+
+
+def test_drawn_hands_are_right_hands_in_the_picture(some):
+    """Joints seen from the camera project as the keypoints do: a mirrored label would not, whatever the depth."""
+    arrays, truth = some
+    for points, pixels in zip(truth.joints, arrays["keypoints"], strict=True):
+        flat = points[:, :2] - points[:, :2].mean(0)
+        image = pixels - pixels.mean(0)
+        fit, *_ = np.linalg.lstsq(flat, image, rcond=None)
+        assert np.linalg.det(fit) > 0
+
+
+def test_same_number_same_crop_and_parts_differ():
+    first, again = (open_crops("drawn", "train", size=64).crop(7) for _ in range(2))
+    other = open_crops("drawn", "test", size=64).crop(7)
+    assert np.array_equal(first["image"], again["image"])
+    assert not np.array_equal(first["shape"], other["shape"])
+
+
+def test_batches_are_pure_and_seeds_of_endless_ones_apart():
+    crops = open_crops("drawn", "train", size=64)
+    a, b, c = (Batches(crops, size=2, seed=s)(3) for s in (0, 0, 1))
+    assert np.array_equal(a["image"], b["image"])
+    assert not np.array_equal(a["shape"], c["shape"])
+    assert a["vertices"].shape == (2, 1690, 3)
+
+
+@pytest.fixture
+def freihand(tmp_path):
+    rng = np.random.default_rng(0)
+    camera = Camera(224, 224, 400.0, 400.0, 112.0, 110.0)
+    joints = rng.normal(size=(4, 21, 3)) * 0.03 + [0.01, 0.02, 0.6]
+    vertices = rng.normal(size=(4, VERTICES, 3)) * 0.03 + [0.01, 0.02, 0.6]
+    for name, values in (("K", [camera.matrix] * 4), ("xyz", joints), ("verts", vertices)):
+        (tmp_path / f"training_{name}.json").write_text(json.dumps(np.asarray(values).tolist()))
+    (tmp_path / "training" / "rgb").mkdir(parents=True)
+    for i in range(4):
+        write_image(tmp_path / "training" / "rgb" / f"{i:08d}.jpg", rng.integers(0, 255, (224, 224, 3), np.uint8))
+    return tmp_path, camera, joints, vertices
+
+
+def test_freihand_crops_follow_their_pictures(freihand):
+    root, _camera, joints, vertices = freihand
+    crops = open_crops(f"freihand:{root}", "training", size=96)
+    assert len(crops) == 4
+    assert crops.vertices == VERTICES
+    straight = crops.crop(2)
+    np.testing.assert_allclose(straight["vertices"], vertices[2] - joints[2, 0], atol=1e-6)
+    low, high = straight["keypoints"].min(0), straight["keypoints"].max(0)
+    assert (high - low).max() == pytest.approx(96 / 1.6, rel=1e-3)
+    np.testing.assert_allclose((low + high) / 2, 47.5, atol=1e-3)
+
+
+def test_shaking_turns_picture_and_points_together(freihand):
+    root, _camera, _joints, _ = freihand
+    crops = open_crops(f"freihand:{root}", "training", size=96)
+    angles = []
+    for seed in range(6):
+        straight, shaken = crops.crop(1), crops.crop(1, np.random.default_rng(seed))
+        in_space, in_picture = (
+            np.angle(np.vdot(a[:, 0] + 1j * a[:, 1], b[:, 0] + 1j * b[:, 1]))
+            for a, b in (
+                (straight["joints"], shaken["joints"]),
+                (
+                    straight["keypoints"] - straight["keypoints"].mean(0),
+                    shaken["keypoints"] - shaken["keypoints"].mean(0),
+                ),
+            )
+        )
+        assert in_space == pytest.approx(in_picture, abs=1e-4)
+        np.testing.assert_allclose(shaken["joints"][:, 2], straight["joints"][:, 2], atol=1e-6)
+        angles.append(in_space)
+    assert max(angles) - min(angles) > 0.3
+
+
+@pytest.mark.parametrize("data", ["nothing:3", "drawn:0", "drawn:-4", "drawn:many", "freihand:", "freihand:/no/where"])
+def test_what_is_no_source_is_named(data):
+    with pytest.raises(PalmarError, match=data.split(":")[0]):
+        open_crops(data, "train", size=64)
+
+
+def test_missing_truth_is_named(freihand):
+    root, *_ = freihand
+    (root / "training_verts.json").unlink()
+    with pytest.raises(PalmarError, match=r"training_verts\.json"):
+        open_crops(f"freihand:{root}", "train", size=96).crop(0)
+    with pytest.raises(PalmarError, match="endless"):
+        held_out(open_crops("drawn", "test", size=64), 0)
