@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palmar.errors import PalmarWarning as PalmarWarning
     from palmar.geometry.camera import Camera as Camera
     from palmar.media.source import read as read
+    from palmar.methods import load as load
     from palmar.recognition.act import act as act
     from palmar.tracking.result import read_result as read_result
     from palmar.tracking.result import write_result as write_result
@@ -37,6 +38,7 @@ _HOME = {
     "PalmarWarning": "palmar.errors",
     "Tracker": "palmar.tracking.tracker",
     "draw": "palmar.view.draw",
+    "load": "palmar.methods",
     "read": "palmar.media.source",
     "read_result": "palmar.tracking.result",
     "track": "palmar.tracking.stage",
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "act",
     "draw",
+    "load",
     "read",
     "read_result",
     "track",

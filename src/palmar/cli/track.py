@@ -13,6 +13,7 @@ from palmar.cli.talk import Progress, note, quiet_opencv
 from palmar.errors import PalmarError
 
 if TYPE_CHECKING:
+    from palmar.tracking.networks import Networks
     from palmar.types import Clip, Frame, Hands
 
 
@@ -46,6 +47,10 @@ class Track:
     """Folder with detector.onnx, landmarker.onnx and their cards, instead of the package's."""
     int8: bool = False
     """The landmarker in eight bits: faster on processors, hardly less exact."""
+    landmarker: Annotated[str | None, arg(metavar="NETWORK:RUN")] = None
+    """Take the keypoints from a published method's network, trained by `palmar train`: effhandnet:runs/effhandnet."""
+    mesh: Annotated[str | None, arg(metavar="NETWORK:RUN")] = None
+    """Take pose and shape from one that says meshes: hamba:runs/hamba. `palmar methods` names all."""
     gesture: Annotated[Path | None, arg(metavar="FILE")] = None
     """Name the gestures that `palmar gesture train` learned, in the column action."""
     cleaning: OmitArgPrefixes[Cleaning] = NOTHING
@@ -57,7 +62,7 @@ class Track:
         from palmar.geometry.camera import read_camera
         from palmar.media import read
         from palmar.recognition.gesture import Gestures
-        from palmar.tracking import OnnxNetworks, Result, track
+        from palmar.tracking import Result, track
         from palmar.tracking.result import camera_of
 
         if not self.input:
@@ -74,7 +79,7 @@ class Track:
         camera = None if self.camera is None else read_camera(self.camera)
         clip = read(source, stills=self.stills, camera=camera, fov=self.fov, mirrored=self.mirrored)
         with quiet_opencv(), Result(out, overlay=self.video, overwrite=self.overwrite) as result:
-            networks = OnnxNetworks(self.weights, device=self.device, int8=self.int8)
+            networks = self.networks()
 
             def live(frame: Frame, hands: Hands) -> None:
                 camera = camera_of(clip, frame.image)
@@ -97,6 +102,22 @@ class Track:
                 result.write(tracked, progress=drawing)
         note(f"{summary(tracked)}, {tracking.rate:.1f} frames per second; written to {out}")
         return 0
+
+
+    def networks(self) -> Networks:
+        """The package's or the folder's, with what stands in for their parts."""
+        from palmar.methods import stand_in
+        from palmar.tracking import OnnxNetworks
+        from palmar.tracking.standins import WithKeypoints, WithMesh
+
+        networks: Networks = OnnxNetworks(self.weights, device=self.device, int8=self.int8)
+        if self.landmarker is not None:
+            network, sha256 = stand_in("landmarker", self.landmarker, device=self.device)
+            networks = WithKeypoints(networks, network, sha256=sha256)
+        if self.mesh is not None:
+            network, sha256 = stand_in("mesh", self.mesh, device=self.device)
+            networks = WithMesh(networks, network, sha256=sha256)
+        return networks
 
 
 def source_of(words: tuple[str, ...]) -> int | str | list[str]:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from palmar.errors import PalmarError
 from palmar.metrics.firstperson import freihand_scores
 from palmar.metrics.points import mpjpe, pa_mpjpe
+from palmar.tasks.crops import CropSpec
 from palmar.tasks.method import Report
 
 SEEN = 1 / 3
@@ -39,8 +40,7 @@ class HandMeshes:
 class MeshPredictor(Protocol):
     """A network of this task with its weights."""
 
-    size: int
-    """Pixels of the side of the crops that it takes."""
+    crop: CropSpec
 
     def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> HandMeshes: ...
 

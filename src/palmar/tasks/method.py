@@ -6,10 +6,11 @@ evaluates and checks it by import path, so that reading cards imports no PyTorch
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from palmar.errors import PalmarError
 
@@ -44,6 +45,11 @@ class Network:
     """"package.module:Class" of the `Job` that trains it and, called again, goes on."""
     evaluate: str
     """The same for the job that scores a run or given weights on a data set."""
+    load: str = ""
+    """"package.module:callable" that gives (folder of a run, device=...) -> the network with its weights, as its task
+    defines it; "Class.method" is fine. Behind `palmar.load(NAME, RUN)`."""
+    stands_in: Literal["", "landmarker", "mesh"] = ""
+    """The stage of `palmar track` that it can stand in for: `palmar track CLIP --mesh NAME:RUN`."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ class Method:
 
 
 def load(path: str) -> Callable[..., Any]:
-    """What "package.module:name" means. Raises PalmarError for a path that leads nowhere."""
+    """What "package.module:name" or "package.module:Class.name" means. Raises PalmarError where it leads nowhere."""
     module, _, name = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as err:
         raise PalmarError(f"{path}: cannot be loaded ({err}).") from err

@@ -229,7 +229,7 @@ class Tracker:
         moved = self._moved(slots, np.array([now - t.seen_s for t in tracks]))
         aim = self._crops.value[slots]
         aim[:, 0] += moved
-        crops = _crops(aim)
+        crops = crops_of(aim)
         found = self._landmarks(image, crops)
         sure = scores(found) >= self.settings.score_to_keep
         if len(tracks) == 1 and sure[0]:
@@ -268,7 +268,7 @@ class Tracker:
         good = np.flatnonzero(first.presence >= s.presence_to_look_again)
         if not len(good):
             return []
-        crops = _crops(_aim(first.keypoints[good], s.crop_scale))
+        crops = crops_of(aim_at(first.keypoints[good], s.crop_scale))
         found = self._landmarks(image, crops)
         if self.stills:  # no other frame will come: the mirror image is a second opinion
             found = agreed(found, mirrored(self._landmarks(*mirrored_crops(image, crops)), image.shape[1]))
@@ -358,7 +358,7 @@ class Tracker:
             track.keypoints, track.seen_s = found.keypoints[i], now
         right = np.array([track.vote.right for track in tracks], bool)
 
-        aim = _aim(found.keypoints, self.settings.crop_scale)
+        aim = aim_at(found.keypoints, self.settings.crop_scale)
         unit = np.ones((n, 3))
         unit[:, 0] = np.exp(aim[:, 1, 0]) / self.settings.crop_scale
         self._crops.step(slots, aim, dt, unit)
@@ -419,7 +419,7 @@ class Tracker:
         return out
 
 
-def _aim(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarray, "n 3 2"]:
+def aim_at(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarray, "n 3 2"]:
     """Where to cut a crop around each hand: its middle, (logarithm of its width, 0), and the direction that points up
     in it.
 
@@ -441,10 +441,11 @@ def _aim(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.ndarr
     return out
 
 
-def _crops(aim: Float[np.ndarray, "n 3 2"]) -> list[Crop]:
+def crops_of(aim: Float[np.ndarray, "n 3 2"], size: int = SIZE) -> list[Crop]:
+    """The crops of `aim_at`."""
     angles = angle_up(aim[:, 2])
     return [
-        Crop((x, y), math.exp(width), angle, SIZE)
+        Crop((x, y), math.exp(width), angle, size)
         for (x, y), width, angle in zip(aim[:, 0].tolist(), aim[:, 1, 0].tolist(), angles.tolist(), strict=True)
     ]
 

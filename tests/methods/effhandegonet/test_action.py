@@ -138,7 +138,7 @@ def test_learns_goes_on_and_writes_its_file(clips, tmp_path):
     vocabulary = Vocabulary(("none", "cup"), ("raise", "lower"))
     options = {"layout": Layout(box=False, label=False), "steps": 150, "batch": 16, "augment": False, "vanish": 0.0}
     fitted = fit(clips, vocabulary, run=tmp_path / "run", **options)
-    probabilities = fitted.probabilities(clips)
+    probabilities = fitted(clips)
     assert (probabilities.argmax(1) == [c.action for c in clips]).mean() > 0.9
     again = fit(clips, vocabulary, run=tmp_path / "run", **options)
     np.testing.assert_array_equal(again.logits(clips), fitted.logits(clips))
@@ -148,7 +148,7 @@ def test_learns_goes_on_and_writes_its_file(clips, tmp_path):
     reader = ActionReader(fitted.save(tmp_path / "action.onnx"))
     assert reader.vocabulary == vocabulary
     assert reader.layout == options["layout"]
-    np.testing.assert_allclose(reader.probabilities(clips), probabilities, atol=1e-5)
+    np.testing.assert_allclose(reader(clips), probabilities, atol=1e-5)
 
 
 def test_bad_calls(clips):

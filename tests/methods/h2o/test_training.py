@@ -59,7 +59,7 @@ def test_the_recogniser_trains_and_is_scored(tmp_path):
     assert job.run().figures["finished"]
     figures = action_training.EvaluateAction(tmp_path / "run", data="any").run().figures
     assert figures["clips"] == 9
-    assert 0 <= figures["top1"] <= 1
+    assert 0 <= figures["top-1"] <= 1
 
 
 def test_the_check_compares_and_can_fail():

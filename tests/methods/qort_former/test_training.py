@@ -258,7 +258,7 @@ def test_actions_are_learned_scored_and_kept(opened, split, tmp_path):
     )  # fmt: skip
     assert job.run().figures["finished"]
     report = jobs.EvaluateAction(run, data="any").run()
-    assert report.figures["top1"] > 0.8
+    assert report.figures["top-1"] > 0.8
     config, words = read_network(run, ActionConfig, name="qort-action")
     assert config.actions == len(words.actions) == 3
     assert recognise(ActionTransformer(config), []).shape == (0, 3)

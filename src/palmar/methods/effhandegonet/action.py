@@ -1,7 +1,7 @@
 """The action transformer: 20 frames of hands, object box and label -> what is being done.
 
 fitted = fit(clips, vocabulary)              # minutes on a CPU
-fitted.probabilities(other_clips)            # [n, actions]
+fitted(other_clips)                          # probabilities [n, actions]
 fitted.save("action.onnx")                   # for `palmar.methods.effhandegonet.onnx`, without PyTorch
 """
 
@@ -39,6 +39,7 @@ from palmar.methods.effhandegonet.sequences import (
     vectors,
 )
 from palmar.nn.trunks import load_exactly
+from palmar.tasks.action import probabilities
 from palmar.train.loop import Recipe, train
 from palmar.types.firstperson import EgoClip, Vocabulary
 
@@ -214,10 +215,10 @@ class Fitted:
         with torch.inference_mode():
             return np.asarray(self.net.eval()(torch.from_numpy(sequences)).numpy())
 
-    def probabilities(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
+    def __call__(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
+        """The probability of each action of each clip."""
         z = self.logits(clips)
-        e = np.exp(z - z.max(1, keepdims=True)) if len(z) else z
-        return e / e.sum(1, keepdims=True)
+        return probabilities(z) if len(z) else z
 
     def save(self, file: str | Path) -> Path:
         """An ONNX file: `sequence` float32 [b, 20, d] -> `logits` [b, k]; layout and vocabulary in its metadata."""

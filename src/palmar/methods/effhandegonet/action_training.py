@@ -16,13 +16,12 @@ from tyro.conf import arg
 from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.action import fit, write_card
-from palmar.methods.effhandegonet.onnx import ActionReader
+from palmar.methods.effhandegonet.onnx import FILE, ActionReader
 from palmar.methods.effhandegonet.sequences import Layout
-from palmar.metrics.firstperson import top1, verb_accuracy
+from palmar.metrics.firstperson import top1
+from palmar.tasks.action import score
 from palmar.tasks.method import Report
 from palmar.types.firstperson import EgoClip, Split, Vocabulary
-
-FILE = "action.onnx"
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,10 @@ class EvaluateActionTransformer:
 
     def run(self) -> Report:
         reader = ActionReader(self.weights / FILE if self.weights.is_dir() else self.weights)
-        found = open_split(self.data, self.split, reader.vocabulary)
-        if not len(found.clips):
+        clips = list(open_split(self.data, self.split, reader.vocabulary).clips)
+        if not clips:
             raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
-        clips = list(found.clips)
-        guess = reader.probabilities(clips).argmax(1)
-        figures = {"clips": len(clips), "top-1": top1(guess, actions(clips))}
-        if reader.vocabulary.verb_of:
-            figures["verb"] = verb_accuracy(guess, actions(clips), reader.vocabulary.verb_of)
-        rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
-        return Report(figures, "\n".join(["| figure | value |", "|---|---|", *rows]))
+        return score(reader(clips), clips, reader.vocabulary)
 
 
 def actions(clips: list[EgoClip]) -> np.ndarray:

@@ -13,7 +13,11 @@ from jaxtyping import Float32
 
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.sequences import FRAMES, Layout, evenly, vectors
+from palmar.tasks.action import probabilities
 from palmar.types.firstperson import EgoClip, Vocabulary
+
+FILE = "action.onnx"
+"""In a run of the action transformer."""
 
 
 def open_file(file: str | Path, form: str, threads: int) -> tuple[Any, dict[str, Any]]:
@@ -34,7 +38,7 @@ def open_file(file: str | Path, form: str, threads: int) -> tuple[Any, dict[str,
 class ActionReader:
     """The action transformer from its file.
 
-    ActionReader("action.onnx").probabilities(clips)         # [n, actions]
+    ActionReader("action.onnx")(clips)         # probabilities [n, actions]
     """
 
     def __init__(self, file: str | Path, *, threads: int = 1) -> None:
@@ -52,9 +56,14 @@ class ActionReader:
             raise PalmarError(f"sequences are {sequences.shape[1:]} each, the file's network reads {want}.")
         return np.asarray(self._session.run(None, {"sequence": sequences})[0])
 
-    def probabilities(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
+    @staticmethod
+    def of_run(folder: Path, *, device: str = "cpu") -> ActionReader:
+        """The file that a run of `palmar train action-transformer` ended with; it runs on the processor."""
+        del device
+        return ActionReader(folder / FILE)
+
+    def __call__(self, clips: Sequence[EgoClip]) -> Float32[np.ndarray, "n k"]:
+        """The probability of each action of each clip."""
         if not clips:
             return np.zeros((0, len(self.vocabulary.actions)), np.float32)
-        z = self.logits(np.stack([vectors(clip, self.layout)[evenly(len(clip))] for clip in clips]))
-        e = np.exp(z - z.max(1, keepdims=True))
-        return np.asarray(e / e.sum(1, keepdims=True))
+        return probabilities(self.logits(np.stack([vectors(clip, self.layout)[evenly(len(clip))] for clip in clips])))

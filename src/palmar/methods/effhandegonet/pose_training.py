@@ -309,12 +309,12 @@ def from_network(net: EffHandEgoNet) -> Callable[[np.ndarray], Float[np.ndarray,
     """Picture -> keypoints in its pixels, NaN of hands that the network thinks absent; without ONNX."""
     from palmar.methods.effhandegonet.export import EgoNetFile
     file = EgoNetFile(net).eval()
-    size = (net.config.width, net.config.height)
+    size, device = (net.config.width, net.config.height), next(net.parameters()).device
 
     def predict(image: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            points, _, present = file(torch.as_tensor(squeezed(image, size)[None]))
-        pixels = unsqueezed(points[0].double().numpy(), size, (image.shape[1], image.shape[0]))
-        return np.where(present[0].numpy()[:, None, None] > 0.5, pixels, np.nan)
+            points, _, present = file(torch.as_tensor(squeezed(image, size)[None]).to(device))
+        pixels = unsqueezed(points[0].double().cpu().numpy(), size, (image.shape[1], image.shape[0]))
+        return np.where(present[0].cpu().numpy()[:, None, None] > 0.5, pixels, np.nan)
 
     return predict

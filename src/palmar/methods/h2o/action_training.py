@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,15 +14,15 @@ from tyro.conf import arg
 
 from palmar.data.datasets import open_split
 from palmar.errors import PalmarError
-from palmar.methods.h2o.clips import Batches, recognise
+from palmar.methods.h2o.clips import Batches
+from palmar.methods.h2o.predictor import ACTION, ActionPredictor
 from palmar.methods.h2o.tagcn import PAPER, SMALL, Config, TaGcn
-from palmar.metrics.firstperson import top1, verb_accuracy
+from palmar.tasks.action import score
 from palmar.tasks.method import Report
-from palmar.train.described import read_network, told, write_network
-from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.described import told, write_network
+from palmar.train.loop import Outcome, Recipe, train
 from palmar.types.firstperson import EgoClip
 
-ACTION = "ta-gcn"
 SIZES = {"paper": PAPER, "small": SMALL}
 
 
@@ -96,21 +95,14 @@ class EvaluateAction:
     threads: int = 1
 
     def run(self) -> Report:
-        config, words = read_network(self.weights, Config, name=ACTION)
-        net, step = load_average(self.weights, TaGcn(config))
-        assert isinstance(net, TaGcn)
-        clips = open_split(self.data, self.split, words).clips
+        recogniser = ActionPredictor.of_run(self.weights)
+        clips = open_split(self.data, self.split, recogniser.vocabulary).clips
         if not len(clips):
             raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            found = recognise(net, clips).argmax(1)
+            found = recogniser(clips)
         finally:
             torch.set_num_threads(before)
-        true = np.array([clip.action for clip in clips])
-        figures = {"top1": top1(found, true), "clips": len(clips), "step": step}
-        if words.verb_of:
-            figures["verb"] = verb_accuracy(found, true, words.verb_of)
-        rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
-        return Report(figures, "\n".join(["| figure | value |", "|---|---|", *rows]))
+        return score(found, clips, recogniser.vocabulary)

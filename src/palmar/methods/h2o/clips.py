@@ -72,5 +72,6 @@ def recognise(net: TaGcn, clips: Sequence[EgoClip], batch: int = 32) -> Float[np
     """Logits of clips."""
     net.eval()
     x = np.stack([seen(paths(clip), net.config) for clip in clips])
-    found: list[Tensor] = [net(torch.from_numpy(x[i : i + batch])) for i in range(0, len(x), batch)]
-    return torch.cat(found).numpy()
+    device = next(net.parameters()).device
+    found: list[Tensor] = [net(torch.from_numpy(x[i : i + batch]).to(device)) for i in range(0, len(x), batch)]
+    return torch.cat(found).cpu().numpy()

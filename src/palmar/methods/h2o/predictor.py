@@ -8,18 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
+from palmar.methods.h2o import tagcn
+from palmar.methods.h2o.clips import recognise
 from palmar.methods.h2o.model import Config, PoseNetwork, surest
 from palmar.methods.h2o.pictures import in_metres, squeezed
+from palmar.methods.h2o.tagcn import TaGcn
+from palmar.tasks.action import probabilities
 from palmar.tasks.handobject import HandsAndObject
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 from palmar.types.firstperson import EgoFrame, Vocabulary
 
-POSE = "h2o"
+POSE, ACTION = "h2o", "ta-gcn"
 
 
 class PosePredictor:
@@ -69,3 +73,22 @@ class PosePredictor:
             n: np.concatenate([getattr(one, n) for one in found]) for n in ("joints", "points", "objects", "scores")
         }
         return HandsAndObject(**columns, fps=1 / float(np.median([1 / one.fps for one in found])))
+
+
+class ActionPredictor:
+    """A run's averaged TA-GCN on clips: see `palmar.tasks.action`."""
+
+    def __init__(self, net: TaGcn, vocabulary: Vocabulary, *, device: str = "cpu") -> None:
+        self.net, self.vocabulary = net.to(device).eval(), vocabulary
+
+    @staticmethod
+    def of_run(folder: Path, *, device: str = "cpu") -> ActionPredictor:
+        """Raises PalmarError for a folder that is no run of this network."""
+        config, vocabulary = read_network(folder, tagcn.Config, name=ACTION)
+        net, _ = load_average(folder, TaGcn(config))
+        assert isinstance(net, TaGcn)
+        return ActionPredictor(net, vocabulary, device=device)
+
+    def __call__(self, clips: Sequence[EgoClip]) -> Float[np.ndarray, "n k"]:
+        """The probability of each action of each clip."""
+        return probabilities(recognise(self.net, clips))

@@ -190,5 +190,6 @@ def action_loss(logits: Float[Tensor, "b k"], batch: Mapping[str, Tensor], progr
 @torch.inference_mode()
 def recognise(net: ActionTransformer, clips: Sequence[EgoClip]) -> Float[np.ndarray, "n k"]:
     """Logits of clips."""
-    x = [net.eval()(torch.from_numpy(vectors(clip, net.config))[None])[0].numpy() for clip in clips]
+    device = next(net.eval().parameters()).device
+    x = [net(torch.from_numpy(vectors(clip, net.config))[None].to(device))[0].cpu().numpy() for clip in clips]
     return np.stack(x) if x else np.zeros((0, net.config.actions), np.float32)

@@ -1,4 +1,4 @@
-"""A trained network on frames: hands and object in metres, and how fast."""
+"""Trained networks in use: hands and object of frames in metres, and how fast; the action of clips."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
+from palmar.methods.qort_former.action import ActionConfig, ActionTransformer, recognise
 from palmar.methods.qort_former.model import Config, QortFormer
 from palmar.methods.qort_former.pictures import stretched, untold
+from palmar.tasks.action import probabilities
 from palmar.tasks.handobject import HandsAndObject
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 from palmar.types.firstperson import EgoFrame, Vocabulary
 
-POSE = "qort-former"
+POSE, ACTION = "qort-former", "qort-action"
 
 
 class QortPredictor:
@@ -71,3 +73,22 @@ class QortPredictor:
             for name in ("joints", "points", "objects", "scores", "contact")
         }
         return HandsAndObject(**columns, fps=1 / float(np.median([1 / one.fps for one in found])))
+
+
+class ActionPredictor:
+    """A run's averaged recogniser on clips: see `palmar.tasks.action`."""
+
+    def __init__(self, net: ActionTransformer, vocabulary: Vocabulary, *, device: str = "cpu") -> None:
+        self.net, self.vocabulary = net.to(device).eval(), vocabulary
+
+    @staticmethod
+    def of_run(folder: Path, *, device: str = "cpu") -> ActionPredictor:
+        """Raises PalmarError for a folder that is no run of this network."""
+        config, vocabulary = read_network(folder, ActionConfig, name=ACTION)
+        net, _ = load_average(folder, ActionTransformer(config))
+        assert isinstance(net, ActionTransformer)
+        return ActionPredictor(net, vocabulary, device=device)
+
+    def __call__(self, clips: Sequence[EgoClip]) -> Float[np.ndarray, "n k"]:
+        """The probability of each action of each clip."""
+        return probabilities(recognise(self.net, clips))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 from tyro.conf import arg
@@ -22,18 +21,17 @@ from palmar.methods.qort_former.action import (
     ActionTransformer,
     ClipBatches,
     action_loss,
-    recognise,
 )
 from palmar.methods.qort_former.convert import load_backbone
 from palmar.methods.qort_former.model import PAPER, PAPER_FPHA, SMALL, TINY, Config, QortFormer
 from palmar.methods.qort_former.objective import QortLoss
 from palmar.methods.qort_former.pictures import Batches
-from palmar.methods.qort_former.predictor import POSE, QortPredictor
-from palmar.metrics.firstperson import top1
+from palmar.methods.qort_former.predictor import ACTION, POSE, ActionPredictor, QortPredictor
+from palmar.tasks.action import score as score_actions
 from palmar.tasks.handobject import score, some
 from palmar.tasks.method import Report
-from palmar.train.described import read_network, told, write_network
-from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.described import told, write_network
+from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.start import digest_of
 from palmar.types.firstperson import EgoClip, EgoFrame
 
@@ -199,9 +197,9 @@ class TrainAction:
             ACTION_SIZES[self.size], objects=max(len(words.objects) - 1, 1), actions=len(words.actions),
             contact=self.contact, **changes,
         )  # fmt: skip
-        write_network(self.folder, config, words, self.data, name="qort-action")
+        write_network(self.folder, config, words, self.data, name=ACTION)
         recipe = Recipe(
-            "qort-action", self.seed, self.batch, self.steps, self.rate, min(200, max(self.steps // 10, 1)),
+            ACTION, self.seed, self.batch, self.steps, self.rate, min(200, max(self.steps // 10, 1)),
             weight_decay=0.05,
         )  # fmt: skip
         outcome = fit_action(
@@ -230,19 +228,14 @@ class EvaluateAction:
     threads: int = 1
 
     def run(self) -> Report:
-        config, words = read_network(self.weights, ActionConfig, name="qort-action")
-        net, step = load_average(self.weights, ActionTransformer(config))
-        assert isinstance(net, ActionTransformer)
-        clips = open_split(self.data, self.split, words).clips
+        recogniser = ActionPredictor.of_run(self.weights)
+        clips = open_split(self.data, self.split, recogniser.vocabulary).clips
         if not len(clips):
             raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            found = recognise(net, clips).argmax(1)
+            found = recogniser(clips)
         finally:
             torch.set_num_threads(before)
-        true = np.array([clip.action for clip in clips])
-        right = top1(found, true)
-        table = f"| clips | top-1 | step |\n|---|---|---|\n| {len(clips)} | {right:.3f} | {step} |"
-        return Report({"top1": right, "clips": len(clips), "step": step}, table)
+        return score_actions(found, clips, recogniser.vocabulary)
