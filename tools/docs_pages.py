@@ -9,32 +9,39 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+TABLE = "<!-- the table of all methods is put here when the site is built -->"
+
 
 def on_files(all_files: Files, config: Any) -> Files:
     """MkDocs calls this with the files it found."""
     from palmar.methods import methods
 
-    cards = methods()
-    rows = [
-        "# Methods",
-        "",
-        "Published systems as working parts: `palmar train|eval NETWORK`, `palmar check METHOD`.",
-        "",
-    ]
-    rows += ["| method | task | check |", "|---|---|---|"]
-    for name, card in cards.items():
+    for name, card in methods().items():
         place = files("palmar") / "methods" / name
-        record = place / "check.json"
-        found = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else None
-        said = "owed" if found is None else "passed" if found.get("passed") else "failed, see its page"
-        rows.append(f"| [{card.title}]({name}.md) | {card.task} | {said} |")
         text = (place / "README.md").read_text(encoding="utf-8")
         about = f"\n*{card.paper}*\n\nWeights: {card.weights}. Licence: {card.licence}.\n\n"
         title, _, rest = text.partition("\n")
         all_files.append(File.generated(config, f"methods/{name}.md", content=f"{title}\n{about}{rest}"))
-    all_files.append(File.generated(config, "methods/index.md", content="\n".join(rows) + "\n"))
     all_files.append(File.generated(config, "licences.md", content=licences()))
     return all_files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """MkDocs calls this with each page's text."""
+    return markdown.replace(TABLE, methods_table()) if page.file.src_uri == "methods.md" else markdown
+
+
+def methods_table() -> str:
+    """All methods, with their tasks and what their checks found."""
+    from palmar.methods import methods
+
+    rows = ["| method | task | check |", "|---|---|---|"]
+    for name, card in methods().items():
+        record = files("palmar") / "methods" / name / "check.json"
+        found = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else None
+        said = "owed" if found is None else "passed" if found.get("passed") else "failed, see its page"
+        rows.append(f"| [{card.title}](methods/{name}.md) | {card.task} | {said} |")
+    return "\n".join(rows)
 
 
 def licences() -> str:

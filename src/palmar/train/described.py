@@ -17,8 +17,14 @@ NETWORK = "network.json"
 """In the folder of a run."""
 
 
-def write_network(folder: Path, config: Any, vocabulary: Vocabulary, data: str, *, name: str) -> None:
-    """Says in a run's folder what it is of. Raises PalmarError where it is of something else."""
+NO_WORDS = Vocabulary(("none",), ())
+"""Of networks that name nothing."""
+
+
+def write_network(folder: Path, config: Any, vocabulary: Vocabulary | None, data: str, *, name: str) -> None:
+    """Says in a run's folder what it is of. vocabulary: None for networks that name nothing. Raises PalmarError where
+    the folder's run is of something else."""
+    vocabulary = NO_WORDS if vocabulary is None else vocabulary
     mine: dict[str, Any] = json.loads(
         json.dumps({"network": name, "config": asdict(config), "vocabulary": asdict(vocabulary), "data": data})
     )
