@@ -270,6 +270,20 @@ class Rollout(nn.Module):
         above = (below + 1).clamp(max=poses.shape[-1] - 1)
         return torch.lerp(poses[..., below], poses[..., above], (at - below).clamp(max=1).to(poses.dtype))
 
+    def poses(
+        self,
+        emg: Float[Tensor, "b e t"],
+        start: Float[Tensor, "b 20"] | None = None,
+        known: Bool[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "b 20 m"]:
+        """Angles at the steps of the roll-out; see `forward`."""
+        samples = _enough(emg, self.config.context)
+        features = self.steps(self.reader(emg), samples)
+        zero = emg.new_zeros(len(emg), DOF)
+        told = torch.full((len(emg),), start is not None, device=emg.device) if known is None else known
+        rolling = self.begin(zero if start is None else start, told)
+        return torch.stack([self.step(rolling, feature) for feature in features.unbind(-1)], -1)
+
     def forward(
         self,
         emg: Float[Tensor, "b e t"],
@@ -281,13 +295,7 @@ class Rollout(nn.Module):
         start: the pose at the first of them, where it is known (tracking); without, it is to be found (regression).
         known: of which windows `start` counts, all of them if not given.
         """
-        samples = _enough(emg, self.config.context)
-        features = self.steps(self.reader(emg), samples)
-        zero = emg.new_zeros(len(emg), DOF)
-        told = torch.full((len(emg),), start is not None, device=emg.device) if known is None else known
-        rolling = self.begin(zero if start is None else start, told)
-        poses = torch.stack([self.step(rolling, feature) for feature in features.unbind(-1)], -1)
-        return self.upsampled(poses, samples)
+        return self.upsampled(self.poses(emg, start, known), emg.shape[-1] - self.config.context)
 
 
 def steady(features: Float[Tensor, "b f n"], *, hold: bool = False) -> Float[Tensor, "b f m"]:

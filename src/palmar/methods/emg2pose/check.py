@@ -1,0 +1,203 @@
+"""`palmar check emg2pose`: velocity against position and stateless baselines, on users, stages and bands held out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from palmar.errors import PalmarError
+from palmar.methods.emg2pose.model import PAPER, Config, Rollout, reach
+from palmar.methods.emg2pose.recordings import Mode, Window, every
+from palmar.methods.emg2pose.stream import Speed, speed
+from palmar.methods.emg2pose.synthetic import HELD, TRAINED, People
+from palmar.methods.emg2pose.training import SMALL, fit, score
+from palmar.tasks.method import Report
+from palmar.tasks.signal import Record, errors, known
+from palmar.train.loop import Recipe
+
+
+@dataclass(frozen=True)
+class Variant:
+    config: Config
+    mode: Mode = "both"
+    turn: int = 1
+
+
+_VELOCITY = replace(PAPER["regression_vemg2pose"], **SMALL, scale=0.1)
+VARIANTS: Mapping[str, Variant] = {
+    "vemg2pose": Variant(_VELOCITY),
+    "no turned bands": Variant(_VELOCITY, turn=0),
+    "velocity from zero": Variant(replace(_VELOCITY, predict="velocity")),
+    "position": Variant(replace(PAPER["emg2pose"], **SMALL, scale=1.0)),
+    "position, scale 0.01": Variant(replace(PAPER["emg2pose"], **SMALL)),
+    "NeuroPose": Variant(replace(PAPER["neuropose"], width=32), "regression"),
+    "SensingDynamics": Variant(replace(PAPER["sensingdynamics"], width=32), "regression"),
+}
+"""Small networks. Scales are larger than the hundredth of the paper, but where it is said: so few steps cannot
+make the decoder's weights as large as that asks for."""
+SETS = ("user", "stage", "user_stage", "band")
+TEST = {"user": (TRAINED, True), "stage": (HELD, False), "user_stage": (HELD, True)}
+"""Stages of each test set, and whether its users are held out."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """vemg2pose against the position variant, a start from zero, training without turned bands, NeuroPose and
+    SensingDynamics, on synthetic muscles: angular error in degrees on held-out users, stages, both, and on held-out
+    users whose band is turned by an electrode, over seeds.
+
+    Fails where tracking is not better than regression, regression not than the mean pose, tracking not than the first
+    pose held; where users and stages held out are not harder than users alone; where turned bands in training do not
+    help on turned bands, a start from zero does no harm, or the position variant or a baseline without a state is as
+    good.
+    """
+
+    users: int = 10
+    """To learn from."""
+    held_out: int = 4
+    """Users to score on."""
+    seconds: float = 12.0
+    """Of a recording: one of each user and stage in each of two wearings."""
+    steps: int = 200
+    batch: int = 16
+    span: int = 2000
+    """Samples of a window that get a pose."""
+    rate: float = 3e-3
+    seeds: tuple[int, ...] = (0, 1, 2)
+    variants: tuple[str, ...] = tuple(v for v in VARIANTS if v != "SensingDynamics")
+    """SensingDynamics can be added; it takes as long as all others together."""
+    threads: int = 1
+
+    def run(self) -> Report:
+        if not self.seeds or "vemg2pose" not in self.variants or not set(self.variants) <= set(VARIANTS):
+            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with vemg2pose among them.")
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            people = People(0, self.seconds)
+            learn = list(people.everyone(range(self.users), TRAINED, (0, 1)))
+            test = self.tests(people)
+            found: dict[str, list[dict[str, float]]] = {}
+            fast: Speed | None = None
+            for name in self.variants:
+                for seed in self.seeds:
+                    model = self.trained(VARIANTS[name], name, learn, seed)
+                    found.setdefault(name, []).append(scores(model, test))
+                    if name == "vemg2pose" and isinstance(model, Rollout):
+                        fast = speed(model)
+        finally:
+            torch.set_num_threads(before)
+        assert fast is not None
+        return report(found, constant(learn, test), fast, self.steps * self.batch)
+
+    def tests(self, people: People) -> dict[str, list[Window]]:
+        late, early = range(self.users, self.users + self.held_out), range(self.held_out)
+        context, out = reach()[0], {}
+        for name, (stages, new) in TEST.items():
+            records = list(people.everyone(late if new else early, stages, (2,), split="test", generalization=name))
+            out[name] = list(every(records, context, self.span))
+        turned = [
+            people.record(user, stage, 2, turn=(1.0, -1.0)[i % 2], split="test", generalization="user")
+            for user in late
+            for i, stage in enumerate(TRAINED)
+        ]
+        out["band"] = list(every(turned, context, self.span))
+        if not all(out.values()):
+            raise PalmarError("check: recordings are too short for a window; give more seconds.")
+        return out
+
+    def trained(self, variant: Variant, name: str, learn: Sequence[Record], seed: int) -> torch.nn.Module:
+        recipe = Recipe(
+            f"check: {name}", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1), weight_decay=0.0,
+            clip=1.0, ema=0.98,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = fit(
+                learn, variant.config, recipe, Path(folder), span=self.span, mode=variant.mode, turn=variant.turn,
+                threads=self.threads, device="cpu", checkpoint_minutes=60, quiet=True,
+            )  # fmt: skip
+        return outcome.model
+
+
+def scores(model: torch.nn.Module, test: Mapping[str, Sequence[Window]]) -> dict[str, float]:
+    """Degrees of each test set, mean over windows; with " tracking" where the network can be told the first pose."""
+    out = {}
+    for name, windows in test.items():
+        for track in (False, True) if isinstance(model, Rollout) else (False,):
+            found = score(model, windows, track=track, context=reach()[0])
+            out[name + (" tracking" if track else "")] = _degrees([s.figures["mae"] for s in found])
+    return out
+
+
+def constant(learn: Sequence[Record], test: Mapping[str, Sequence[Window]]) -> dict[str, float]:
+    """Degrees of the mean pose of what is learned from, and (" tracking") of the first pose held."""
+    mean = np.mean([record.angles[known(record.angles)].mean(0) for record in learn], 0)
+    out = {}
+    for name, windows in test.items():
+        for what in ("", " tracking"):
+            maes = []
+            for window in windows:
+                true = window.angles.T
+                held = np.broadcast_to(true[0] if what else mean.astype(np.float32), true.shape)
+                maes.append(errors(held, true)["mae"])
+            out[name + what] = _degrees(maes)
+    return out
+
+
+def _degrees(values: Sequence[float]) -> float:
+    return float(np.degrees(np.nanmean(values)))
+
+
+def report(
+    found: Mapping[str, Sequence[Mapping[str, float]]], guess: Mapping[str, float], fast: Speed, samples: int
+) -> Report:
+    """Table, and whether every claim held in the mean over seeds."""
+    columns = [name + what for name in SETS for what in ("", " tracking")]
+    mean = {name: {c: _mean(runs, c) for c in columns} for name, runs in found.items()}
+    rows = [
+        f"| degrees | {' | '.join(c.replace('_', ' + ') for c in columns)} |",
+        "|" + "---|" * (len(columns) + 1),
+        f"| mean pose; first pose held | {' | '.join(f'{guess[c]:.1f}' for c in columns)} |",
+    ]
+    for name, runs in found.items():
+        cells = [
+            "" if np.isnan(mean[name][c]) else f"{mean[name][c]:.2f} ± {np.std([r[c] for r in runs]):.2f}"
+            for c in columns
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    ours = mean["vemg2pose"]
+    claims = {
+        "tracking is better than regression (user)": ours["user tracking"] < ours["user"],
+        "regression is better than the mean pose (user)": ours["user"] < guess["user"],
+        "tracking is better than the first pose held (user)": ours["user tracking"] < guess["user tracking"],
+        "users and stages held out are harder than users": ours["user"] < ours["user_stage"],
+    }
+    for name, column in (
+        ("no turned bands", "band"), ("velocity from zero", "user"), ("position", "user"),
+        ("position, scale 0.01", "user"), ("NeuroPose", "user"), ("SensingDynamics", "user"),
+    ):  # fmt: skip
+        if name in mean:
+            claims[f"better than {name} ({column})"] = ours[column] < mean[name][column]
+    rows += [
+        "",
+        f"Mean ± spread over {len(next(iter(found.values())))} seeds, {samples:,} windows a run; band: users held out, "
+        "with the band turned by an electrode.",
+        f"Stream: {fast.median_ms:.2f} ms for 20 ms of signal, {fast.times_real:.0f} times as fast as it comes.",
+        "",
+        *[f"- {claim}: {'yes' if held else 'NO'}" for claim, held in claims.items()],
+    ]
+    figures: dict[str, Any] = {
+        "runs": {k: [dict(run) for run in v] for k, v in found.items()}, "constant": dict(guess),
+        "claims": {k: bool(v) for k, v in claims.items()}, "samples": samples, "stream": vars(fast),
+    }  # fmt: skip
+    return Report(figures, "\n".join(rows), all(claims.values()))
+
+
+def _mean(runs: Sequence[Mapping[str, float]], column: str) -> float:
+    return float(np.mean([run.get(column, float("nan")) for run in runs]))

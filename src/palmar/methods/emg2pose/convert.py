@@ -1,0 +1,106 @@
+"""The authors' checkpoints (PyTorch Lightning, CC BY-NC-SA 4.0) in this package's networks, for those who may use them.
+
+    model = load_official("regression_vemg2pose.ckpt")
+
+What a file holds is told by its keys. Only tensors are read; a file that needs more is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from palmar.errors import PalmarError
+from palmar.methods.emg2pose.model import PAPER, build
+
+PREFIX = "model."
+_READER = (
+    (r"network\.layers\.([01])\.conv\.0\.(\w+)", lambda m: f"reader.layers.{m[1]}.conv.{m[2]}"),
+    (r"network\.layers\.([01])\.norm\.(\w+)", lambda m: f"reader.layers.{m[1]}.norm.{m[2]}"),
+    (
+        r"network\.layers\.([23])\.layers\.conv1dblock\.(?:conv\.0|(norm))\.(\w+)",
+        lambda m: f"reader.layers.{_stage(m[1])}.{m[2] or 'conv'}.{m[3]}",
+    ),
+    (
+        r"network\.layers\.([23])\.layers\.tds_block\.tds_conv_blocks\.([0-3])\.(conv2d|layer_norm|fc_block\.[02])\.(\w+)",
+        lambda m: f"reader.layers.{_stage(m[1]) + 1 + int(m[2])}.{_PARTS[m[3]]}.{m[4]}",
+    ),
+    (r"network\.layers\.3\.linear_layer\.(\w+)", lambda m: f"reader.out.{m[1]}"),
+    (r"decoder\.lstm\.(\w+)", lambda m: f"decoder.lstm.{m[1]}"),
+    (r"decoder\.mlp_out\.1\.(\w+)", lambda m: f"decoder.out.{m[1]}"),
+    (r"decoder\.mlp\.([01346])\.(\w+)", lambda m: f"decoder.layers.{m[1]}.{m[2]}"),
+)
+_NEUROPOSE = (
+    (r"network\.network\.([3-7])\.network\.(\d+)\.(\w+)", lambda m: f"layers.{m[1]}.layers.{m[2]}.{m[3]}"),
+    (r"network\.network\.(\d+)\.network\.([01])\.(\w+)", lambda m: f"layers.{m[1]}.{m[2]}.{m[3]}"),
+    (r"network\.linear\.(\w+)", lambda m: f"out.{m[1]}"),
+)
+_PARTS = {"conv2d": "conv", "layer_norm": "norm", "fc_block.0": "first", "fc_block.2": "second"}
+
+
+def _stage(number: str) -> int:
+    """Where a stage of the authors' stands among our layers."""
+    return {"2": 2, "3": 7}[number]
+
+
+def load_official(path: str | Path) -> nn.Module:
+    """The network of a checkpoint. Raises PalmarError for a file with other keys or shapes, and names them."""
+    path = Path(path)
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}).") from err
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as err:
+        raise PalmarError(
+            f"{path}: holds more than tensors and plain values, or is no checkpoint; it is not opened. Where you trust "
+            'it, write its "state_dict" alone to a new file with torch.save.'
+        ) from err
+    state = raw.get("state_dict", raw) if isinstance(raw, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise PalmarError(f"{path}: no state dict of tensors.")
+    return from_official({str(k).removeprefix(PREFIX): v for k, v in state.items()}, str(path))
+
+
+def from_official(state: dict[str, Tensor], where: str) -> nn.Module:
+    """The network of the authors' state dict, without the prefix."""
+    if "decoder.mlp_out.1.weight" in state:
+        kind = "regression_vemg2pose" if len(state["decoder.mlp_out.1.weight"]) == 40 else "tracking_vemg2pose"
+    elif "decoder.mlp.6.weight" in state:
+        kind = "emg2pose"
+    elif "network.linear.weight" in state:
+        kind = "neuropose"
+    else:
+        raise PalmarError(f"{where}: not a checkpoint of vemg2pose, emg2pose or NeuroPose ({_some(state)}).")
+    rules: Any = _NEUROPOSE if kind == "neuropose" else _READER
+    ours: dict[str, Tensor] = {}
+    strange = []
+    for key, value in state.items():
+        for pattern, rename in rules:
+            if found := re.fullmatch(pattern, key):
+                ours[rename(found)] = value
+                break
+        else:
+            strange.append(key)
+    with torch.device("meta"):
+        model = build(PAPER[kind])
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in ours]
+    wrong = [f"{n} {list(ours[n].shape)}" for n in expected if n in ours and ours[n].shape != expected[n].shape]
+    strange += [name for name in ours if name not in expected]
+    if strange or missing or wrong:
+        raise PalmarError(
+            f"{where}: read as {kind}: unknown {_some(strange)}; missing {_some(missing)}; of another shape "
+            f"{_some(wrong)}."
+        )
+    model.load_state_dict(ours, assign=True)
+    return model.float().eval()
+
+
+def _some(names: Any) -> str:
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") if names else "none"
