@@ -111,3 +111,24 @@ def test_snakes_are_permutations_that_follow_rows_and_columns():
     assert down.tolist() == [0, 3, 1, 4, 2, 5]
     assert back.tolist() == [5, 4, 3, 2, 1, 0]
     assert up.tolist() == [5, 2, 4, 1, 3, 0]
+
+
+def test_leading_axes_may_have_decays_of_their_own():
+    """Several orders at once, as the layer scans them: each as if alone."""
+    g = torch.Generator().manual_seed(0)
+    n = lambda *s: torch.randn(*s, generator=g, dtype=torch.float64)  # noqa: E731
+    x, delta, b, c = n(2, 3, 5, 4), n(2, 3, 5, 4).exp(), n(2, 3, 5, 2), n(2, 3, 5, 2)
+    a, d = -n(3, 4, 2).exp(), n(3, 4)
+    for way in ("steps", "parallel"):
+        whole = selective_scan(x, delta, a, b, c, d, way=way)
+        for k in range(3):
+            alone = selective_scan(x[:, k], delta[:, k], a[k], b[:, k], c[:, k], d[k], way=way)
+            torch.testing.assert_close(whole[:, k], alone)
+
+
+def test_gradients_are_those_of_small_differences():
+    g = torch.Generator().manual_seed(0)
+    n = lambda *s: torch.randn(*s, generator=g, dtype=torch.float64)  # noqa: E731
+    parts = n(2, 3, 4, 2), n(2, 3, 4, 2).exp(), -n(3, 2, 2).exp(), n(2, 3, 4, 2), n(2, 3, 4, 2)
+    parts = tuple(part.requires_grad_() for part in parts)
+    assert torch.autograd.gradcheck(lambda *p: selective_scan(*p, way="steps"), parts)

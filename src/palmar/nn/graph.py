@@ -1,4 +1,4 @@
-"""Graphs of joints: edges, adjacency matrices, and a convolution over time of one joint at a time.
+"""Graphs of joints: edges, adjacency matrices, a convolution over learned neighbours, and one over time.
 
 Matrices act from the right, x A: column j says from which nodes node j gathers.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -60,6 +61,22 @@ def hops(edges: Iterable[Edge], nodes: int) -> Int[np.ndarray, "n n"]:
         out[further] = step
         reached = further
     return out
+
+
+class SemanticConv(nn.Module):
+    """A graph convolution that learns how much each neighbour counts (SemGCN, Zhao et al. 2019): S X W + b, row i of S
+    the softmax of learned numbers over i and its neighbours. What is no edge counts nothing at all."""
+
+    def __init__(self, inputs: int, outputs: int, edges: Iterable[Edge], nodes: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.edge_weight = nn.Parameter(torch.ones(nodes, nodes))
+        self.linear = nn.Linear(inputs, outputs, bias)
+        joined = adjacency(edges, nodes) + np.eye(nodes) > 0
+        self.register_buffer("joined", torch.from_numpy(joined), persistent=False)
+
+    def forward(self, x: Float[Tensor, "b n _"]) -> Float[Tensor, "b n _"]:
+        shares = self.edge_weight.masked_fill(~self.joined, -torch.inf).softmax(1)
+        return self.linear(shares @ x)
 
 
 class TemporalConv(nn.Module):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from palmar.errors import PalmarError
 
@@ -23,48 +24,87 @@ Way = Literal["auto", "steps", "parallel"]
 
 
 def selective_scan(
-    x: Float[Tensor, "b l d"],
-    delta: Float[Tensor, "b l d"],
-    a: Float[Tensor, "d n"],
-    b: Float[Tensor, "b l n"],
-    c: Float[Tensor, "b l n"],
-    d: Float[Tensor, " d"] | None = None,
+    x: Float[Tensor, "*k l d"],
+    delta: Float[Tensor, "*k l d"],
+    a: Float[Tensor, "*#k d n"],
+    b: Float[Tensor, "*k l n"],
+    c: Float[Tensor, "*k l n"],
+    d: Float[Tensor, "*#k d"] | None = None,
     *,
     way: Way = "auto",
-) -> Float[Tensor, "b l d"]:
-    """y of the recurrence above.
+) -> Float[Tensor, "*k l d"]:
+    """y of the recurrence above, for any leading axes.
 
     delta: after its softplus, positive. a: negative. way: "steps" is the recurrence; "parallel" doubles the span that
     every element knows of, ceil(log2 l) times (Hillis & Steele 1986): O(l log l) work in O(log l) steps. Both are
     differentiable and agree to rounding. "auto" steps on a processor, where it is up to six times as fast
     (`benchmarks/scan.py`), and doubles elsewhere, where every step is a launch.
     """
-    decay = torch.exp(delta[..., None] * a)  # b l d n
-    state = (delta * x)[..., None] * b[:, :, None]  # b l d n
     if way == "steps" or (way == "auto" and x.device.type == "cpu"):
-        states = _steps(decay, state)
+        y = _Steps.apply(x, delta, a, b, c)
     else:
-        states = _doubling(decay, state)
-    y = torch.einsum("bldn,bln->bld", states, c)
-    return y if d is None else y + x * d
+        decay = torch.exp(delta[..., None] * a[..., None, :, :])  # k l d n
+        states = _doubling(decay, (delta * x)[..., None] * b[..., None, :])
+        y = (states @ c[..., None])[..., 0]
+    return y if d is None else y + x * d[..., None, :]
 
 
-def _steps(decay: Float[Tensor, "b l d n"], state: Float[Tensor, "b l d n"]) -> Float[Tensor, "b l d n"]:
-    h = torch.zeros_like(state[:, 0])
-    out = []
-    for keep, add in zip(decay.unbind(1), state.unbind(1), strict=True):  # slices' gradients are whole tensors
-        h = keep * h + add
-        out.append(h)
-    return torch.stack(out, 1) if out else state
+class _Steps(torch.autograd.Function):
+    """The recurrence step by step. Only the states are kept for the way back; decays are made again, so that a step
+    works on what fits a processor's cache. Once differentiable."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        h = x.new_zeros(*x.shape[:-2], x.shape[-1], b.shape[-1])
+        kept, out = [], []
+        for t in range(x.shape[-2]):
+            decay = torch.exp(delta[..., t, :, None] * a)
+            h = decay.mul_(h).addcmul_((delta[..., t, :] * x[..., t, :])[..., None], b[..., t, None, :])
+            kept.append(h)
+            out.append((h @ c[..., t, :, None])[..., 0])
+        ctx.save_for_backward(x, delta, a, b, c, *kept)
+        return torch.stack(out, -2) if out else x.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        x, delta, a, b, c, *kept = ctx.saved_tensors
+        (of_y,) = grads
+        of_x, of_delta, of_b, of_c = (torch.zeros_like(part) for part in (x, delta, b, c))
+        of_a = torch.zeros_like(torch.broadcast_to(a, (*x.shape[:-2], *a.shape[-2:])))
+        of_h = torch.zeros_like(of_a)
+        for t in reversed(range(x.shape[-2])):
+            step, into = delta[..., t, :, None], x[..., t, :]
+            of_c[..., t, :] = (of_y[..., t, None, :] @ kept[t])[..., 0, :]
+            of_h.addcmul_(of_y[..., t, :, None], c[..., t, None, :])
+            of_u = (of_h @ b[..., t, :, None])[..., 0]
+            of_b[..., t, :] = ((delta[..., t, :] * into)[..., None, :] @ of_h)[..., 0, :]
+            of_x[..., t, :] = of_u * delta[..., t, :]
+            of_h.mul_(torch.exp(step * a))  # now of the state before
+            if t:
+                through = of_h * kept[t - 1]
+                of_a.addcmul_(through, step)
+                of_delta[..., t, :] = (through * a).sum(-1)
+            of_delta[..., t, :] += of_u * into
+        return of_x, of_delta, _sum_to(of_a, a.shape), of_b, of_c
 
 
-def _doubling(decay: Float[Tensor, "b l d n"], state: Float[Tensor, "b l d n"]) -> Float[Tensor, "b l d n"]:
+def _sum_to(grad: Tensor, shape: torch.Size) -> Tensor:
+    """Sums a gradient over the axes that were broadcast."""
+    extra = grad.ndim - len(shape)
+    grad = grad.sum(tuple(range(extra))) if extra else grad
+    ones = [i for i, n in enumerate(shape) if n == 1 and grad.shape[i] > 1]
+    return grad.sum(ones, keepdim=True) if ones else grad
+
+
+def _doubling(decay: Float[Tensor, "*k l d n"], state: Float[Tensor, "*k l d n"]) -> Float[Tensor, "*k l d n"]:
     """Element t holds (product of decays, sum of states) of the last 2^i elements up to t."""
-    length, reach = state.shape[1], 1
+    length, reach = state.shape[-3], 1
     while reach < length:
         # What the span before mine hands on; elements whose span is whole already keep theirs.
-        state = torch.cat([state[:, :reach], state[:, reach:] + decay[:, reach:] * state[:, :-reach]], 1)
-        decay = torch.cat([decay[:, :reach], decay[:, reach:] * decay[:, :-reach]], 1)
+        first, before, late = state[..., :reach, :, :], state[..., :-reach, :, :], decay[..., reach:, :, :]
+        state = torch.cat([first, torch.addcmul(state[..., reach:, :, :], late, before)], -3)
+        decay = torch.cat([decay[..., :reach, :, :], late * decay[..., :-reach, :, :]], -3)
         reach *= 2
     return state
 
@@ -100,14 +140,14 @@ class SelectiveScan(nn.Module):
         """
         if len(orders) != len(self.to_parts):
             raise PalmarError(f"SelectiveScan: made for {len(self.to_parts)} orders, got {len(orders)}.")
-        total = torch.zeros_like(x)
-        for k, order in enumerate(orders):
-            along = x[:, order]
-            low, b, c = F.linear(along, self.to_parts[k]).split((self.rank, self.states, self.states), -1)
-            delta = F.softplus(F.linear(low, self.to_delta[k], self.delta_bias[k]))
-            y = selective_scan(along, delta, -self.log_decay[k].exp(), b, c, self.through[k])
-            total = total.index_add(1, order, y)
-        return total
+        met = torch.stack(list(orders)).to(x.device)  # k l
+        along = x[:, met]  # b k l d
+        parts = along @ self.to_parts.mT  # every order has its own
+        low, b, c = parts.split((self.rank, self.states, self.states), -1)
+        delta = F.softplus(low @ self.to_delta.mT + self.delta_bias[:, None])
+        y = selective_scan(along, delta, -self.log_decay.exp(), b, c, self.through)
+        place = met.argsort(1)[None, :, :, None].expand(len(x), -1, -1, x.shape[-1])
+        return y.gather(2, place).sum(1)
 
 
 def snakes(rows: int, columns: int) -> tuple[Int[Tensor, " l"], ...]:

@@ -142,7 +142,8 @@ def make_trunk(
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name. Nothing in the file is run (weights_only).
+    """The tensors of a checkpoint by name: a state dict, or one under the key "state_dict" beside other things, as
+    PyTorch Lightning writes it. Nothing in the file is run (weights_only).
 
     Raises PalmarError where it cannot be read or holds something else.
     """
@@ -151,14 +152,20 @@ def read_state(file: Path) -> dict[str, Tensor]:
     except OSError as err:
         raise PalmarError(f"{file}: cannot be read ({err.strerror or err}).") from err
     except Exception as err:  # pickle, zip and PyTorch raise classes of their own
-        raise PalmarError(f"{file}: not a checkpoint of tensors alone ({str(err).splitlines()[0][:200]}).") from err
+        raise PalmarError(
+            f"{file}: not a checkpoint of tensors and plain values alone ({str(err).splitlines()[0][:200]}); it is not "
+            'opened. Where you trust it, write its "state_dict" to a new file with torch.save.'
+        ) from err
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise PalmarError(f"{file}: not a state dict; expected names and tensors and nothing else.")
     return dict(state)
 
 
-def load_exactly(net: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Into `net`, in place. Raises PalmarError that names keys which one side lacks and shapes that differ."""
+def load_exactly(net: nn.Module, state: Mapping[str, Tensor], what: str, *, assign: bool = False) -> None:
+    """Into `net`, in place. assign: the tensors become the parameters, of a net that was built on the meta device.
+    Raises PalmarError that names keys which one side lacks and shapes that differ."""
     own = net.state_dict()
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     other = [
@@ -173,7 +180,7 @@ def load_exactly(net: nn.Module, state: Mapping[str, Tensor], what: str) -> None
     ]
     if told:
         raise PalmarError(f"{what}: not the weights of this {type(net).__name__}: it {'; it '.join(told)}.")
-    net.load_state_dict(dict(state))
+    net.load_state_dict(dict(state), assign=assign)
 
 
 def _models() -> ModuleType:

@@ -7,7 +7,6 @@ What a file holds is told by its keys. Only tensors are read; a file that needs 
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from palmar.errors import PalmarError
 from palmar.methods.emg2pose.model import PAPER, build
+from palmar.nn.trunks import read_state
 
 PREFIX = "model."
 _READER = (
@@ -50,20 +50,8 @@ def _stage(number: str) -> int:
 
 def load_official(path: str | Path) -> nn.Module:
     """The network of a checkpoint. Raises PalmarError for a file with other keys or shapes, and names them."""
-    path = Path(path)
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as err:
-        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}).") from err
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as err:
-        raise PalmarError(
-            f"{path}: holds more than tensors and plain values, or is no checkpoint; it is not opened. Where you trust "
-            'it, write its "state_dict" alone to a new file with torch.save.'
-        ) from err
-    state = raw.get("state_dict", raw) if isinstance(raw, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise PalmarError(f"{path}: no state dict of tensors.")
-    return from_official({str(k).removeprefix(PREFIX): v for k, v in state.items()}, str(path))
+    state = read_state(Path(path))
+    return from_official({key.removeprefix(PREFIX): value for key, value in state.items()}, str(path))
 
 
 def from_official(state: dict[str, Tensor], where: str) -> nn.Module:

@@ -17,6 +17,7 @@ from palmar.errors import PalmarError
 from palmar.methods.qort_former.backbone import SHAPES
 from palmar.methods.qort_former.model import PAPER, Config, Found, QortFormer
 from palmar.nn.chebyshev import graformer_names
+from palmar.nn.trunks import read_state
 
 _SIDES = ("left", "right")
 
@@ -144,7 +145,7 @@ def read_official(path: Path, config: Config = PAPER) -> QortFormer:
     """The network with the weights of an official checkpoint, in eval mode, computing as the release does."""
     from dataclasses import replace
 
-    state = _read(path)
+    state = read_state(path)
     model = QortFormer(replace(config, compatible=True))
     model.load_state_dict(from_official(state, config))
     return model.eval()
@@ -173,7 +174,7 @@ def load_backbone(model: QortFormer, path: Path) -> None:
 
     Such weights have licences and data sets of their own: they are the user's choice, and not ours to ship.
     """
-    state = {name: x for name, x in _read(path).items() if not name.startswith("fc.") and _counted(name)}
+    state = {name: x for name, x in read_state(path).items() if not name.startswith("fc.") and _counted(name)}
     names = torchvision_names(model.config)
     _account(set(names.values()), state)
     own = model.backbone.state_dict()
@@ -220,19 +221,6 @@ def _account(known: set[str], state: Mapping[str, Tensor]) -> None:
             f"these are not the weights of this network: {'; '.join(parts)} ({len(missing)} and "
             f"{len(extra)} keys in all)."
         )
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """A bare state dict in a file of PyTorch's."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as err:
-        raise PalmarError(f"{path}: no such file.") from err
-    except Exception as err:  # whatever a foreign file does to the reader, it is the file that is wrong
-        raise PalmarError(f"{path}: not a PyTorch file of tensors ({type(err).__name__}: {err}).") from err
-    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
-        raise PalmarError(f"{path}: expected a bare state dict, names to tensors.")
-    return state
 
 
 def count(module: nn.Module) -> int:

@@ -1,0 +1,105 @@
+"""A mesh network in use: see `palmar.tasks.mesh`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import nn
+
+from palmar.errors import PalmarError
+from palmar.hand import HandModel
+from palmar.methods.hamba.hand import Meant
+from palmar.methods.hamba.model import Config, MeshNetwork
+from palmar.nn.decoder import DecoderConfig
+from palmar.nn.vit import VitConfig
+from palmar.tasks.crops import CropSpec
+from palmar.tasks.mesh import HandMeshes
+from palmar.train.described import read_network, write_network
+from palmar.train.loop import load_average
+
+NAME = "hamba"
+"""In `network.json` of a run: both heads, which their configs tell apart."""
+
+
+class MeshPredictor:
+    """Crops of right hands to meshes, one at a time; `fps` is that of the median one."""
+
+    def __init__(self, network: nn.Module, model: HandModel, crop: CropSpec, *, device: str = "cpu") -> None:
+        self.network, self.model, self.crop, self.device = network.to(device).eval(), model, crop, device
+
+    @staticmethod
+    def of_run(folder: Path, *, device: str = "cpu", mano: Path | None = None) -> MeshPredictor:
+        """mano: the file that a run with `--mano` was trained with. Raises PalmarError for a folder that is no run of
+        these networks, and where a MANO file is missing or one too many."""
+        config, model = read_config(folder, mano)
+        network, _ = load_average(folder, MeshNetwork(config, model))
+        return MeshPredictor(network, model, crop_of(config), device=device)
+
+    @torch.inference_mode()
+    def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> HandMeshes:
+        """Joints and vertices in metres about the wrist, keypoints in pixels of the crops."""
+        if crops.shape[1:] != (self.crop.size, self.crop.size, 3):
+            raise PalmarError(f"crops are {list(crops.shape)}; this network reads [n, {self.crop.size}, "
+                              f"{self.crop.size}, 3].")  # fmt: skip
+        rows, took = [], []
+        for crop in crops:
+            began = time.perf_counter()
+            found = self.network(torch.from_numpy(crop[None]).to(self.device))[0]
+            rows.append(self.one(found))
+            took.append(time.perf_counter() - began)
+        if not rows:
+            raise PalmarError("no crops to look at.")
+        columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        return HandMeshes(**columns, fps=1 / float(np.median(took)))
+
+    def one(self, found: Meant) -> dict[str, Any]:
+        skin = self.model.shaped(found.shape).posed(found.rotations).skin()
+        root = found.joints[:, :1]
+        size = self.crop.size
+        values = {
+            "joints": found.joints - root, "vertices": skin - root, "keypoints": (found.keypoints + 0.5) * size - 0.5,
+            "rotations": found.rotations, "shape": found.shape,
+        }  # fmt: skip
+        return {name: value.cpu().numpy() for name, value in values.items()}
+
+
+def crop_of(config: Config) -> CropSpec:
+    """How the network wants its crops."""
+    return CropSpec(config.size, config.scale, config.upright)
+
+
+def write_config(folder: Path, config: Config, data: str, model: HandModel) -> None:
+    """Says in a run's folder what network it is of, and of which hand model."""
+    write_network(folder, replace(config), None, f"{data} ({model.name})", name=NAME)
+
+
+def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandModel]:
+    """The network's config and the hand that it was trained to say."""
+    import json
+
+    raw, _ = read_network(folder, _Raw, name=NAME)
+    try:
+        config = Config(**raw.values | {"vit": VitConfig(**raw.values["vit"]),
+                                        "decoder": DecoderConfig(**raw.values["decoder"])})  # fmt: skip
+    except (TypeError, KeyError) as err:
+        raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
+    data = json.loads((folder / "network.json").read_text(encoding="utf-8"))["data"]
+    wants = "(mano" in data
+    if wants and mano is None:
+        raise PalmarError(f"{folder}: this run says MANO's hand; give the MANO file that it was trained with.")
+    if mano is not None and not wants:
+        raise PalmarError(f"{folder}: this run says palmar's hand; leave the MANO file out.")
+    return config, HandModel.default() if mano is None else HandModel.from_mano(mano, side=1)
+
+
+class _Raw:
+    """Any config, as it was written."""
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values
