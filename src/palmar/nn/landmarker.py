@@ -160,6 +160,23 @@ class Landmarker(nn.Module):
         return Landmarks(heat.view(b, k, h, w), keypoints, log_sigma, presence, side, rotmat_from_sixd(sixd), shape)
 
 
+class LandmarkerTrunk(nn.Module):
+    """The landmarker's convolutions alone, for other heads: crops -> the map of its last stage.
+
+    `palmar.train.start.start_trunk` gives it the landmarker's weights.
+    """
+
+    def __init__(self, stages: int = 4) -> None:
+        """stages: 3 ends at stride 16 with 96 channels, 4 at stride 32 with 192."""
+        super().__init__()
+        own = LandmarkerConfig()
+        self.channels, self.stride = own.widths[stages - 1], 2 ** (stages + 1)
+        self.backbone = Backbone(own.stem, own.widths[:stages], own.blocks[:stages])
+
+    def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b c h w"]:
+        return self.backbone(planes_from_image(image))[-1]
+
+
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers with layer norm and ReLU between them."""
     layers: list[nn.Module] = []

@@ -18,15 +18,16 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float, Int, UInt8
 
 from palmar.data.freihand import VERTICES, FreiHand, part_rows
 from palmar.errors import PalmarError, one_of
-from palmar.geometry.crop import Crop
-from palmar.geometry.rotations import rotmat_from_rotvec
+from palmar.geometry.crop import Crop, extract_view, virtual_camera
 from palmar.hand import HandModel
 from palmar.synth.sample import crop_sample
-from palmar.tasks.mesh import MeshTruth
+from palmar.tasks.mesh import MeshPredictor, MeshTruth, score
+from palmar.tasks.method import Report
 
 MeshCrop = Mapping[str, np.ndarray]
 SEEDS = {"train": 61, "val": 62, "test": 63}
@@ -107,8 +108,8 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class FreiHandCrops:
-    """Crops of FreiHAND's pictures around the projected joints. MANO's parameters are not given: without a MANO file
-    they mean nothing."""
+    """Crops of FreiHAND's pictures around the projected joints: the view of a camera turned to the hand, with the truth
+    turned as it is. MANO's parameters are not given: without a MANO file they mean nothing."""
 
     data: FreiHand
     rows: Int[np.ndarray, " n"]
@@ -139,10 +140,10 @@ class FreiHandCrops:
             side = crop.side * np.exp(shake.uniform(-1, 1) * np.log(1.3))
             angle = float(np.clip(shake.normal(), -2, 2) * np.pi / 6) if shake.random() < 0.6 else 0.0
             crop = Crop((float(middle[0]), float(middle[1])), float(side), angle, self.size)
-        turn = rotmat_from_rotvec(np.array([0.0, 0.0, -crop.angle]))
+        view, turn = virtual_camera(frame.camera, crop.centre, crop.side, size=self.size, roll=crop.angle)
         found = {
-            "image": crop.extract(frame.image),
-            "keypoints": crop.to_crop(pixels).astype(np.float32),
+            "image": extract_view(frame.image, frame.camera, view, turn),
+            "keypoints": view.project(joints @ turn.T).astype(np.float32),
             "visible": np.ones(21, np.float32),
             "joints": ((joints - joints[0]) @ turn.T).astype(np.float32),
         }
@@ -210,3 +211,23 @@ def held_out(crops: MeshCrops, count: int) -> tuple[dict[str, np.ndarray], MeshT
     )
     arrays = stacked([crops.crop(int(row)) for row in rows])
     return arrays, MeshTruth(arrays["joints"], arrays["vertices"], arrays["visible"])
+
+
+def some_pictures(crops: MeshCrops, count: int = 64) -> UInt8[np.ndarray, "n s s 3"]:
+    """The first crops' pictures, to calibrate with."""
+    return np.stack([crops.crop(i)["image"] for i in range(min(count, len(crops) or count))])
+
+
+def evaluate(predictor: MeshPredictor, data: str, split: str, *, limit: int, threads: int, device: str) -> Report:
+    """A network scored on the crops of one line of text, cut as it wants them, one at a time.
+
+    limit: crops at most, spread over all; 0: all. threads: of PyTorch on the processor.
+    """
+    arrays, truth = held_out(open_crops(data, split, size=predictor.crop.size), limit)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = predictor(arrays["image"])
+    finally:
+        torch.set_num_threads(before)
+    return score(found, truth, f"{data} {split}, {device}, {threads} threads, one at a time")

@@ -10,14 +10,17 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError, need
+from palmar.nn.landmarker import Landmarker, LandmarkerTrunk
 from palmar.train.loop import checkpoints, load_average
 
 
@@ -67,6 +70,15 @@ def start_from(net: nn.Module, file: Path, images: UInt8[Tensor, "b h w 3"]) -> 
     net.load_state_dict(state | taken)
     _unfold(net, images)
     return net
+
+
+def start_trunk(trunk: LandmarkerTrunk, images: UInt8[np.ndarray, "b s s 3"]) -> LandmarkerTrunk:
+    """`trunk`, in place, with the weights of the package's landmarker. images: calibration crops, some dozens."""
+    file = Path(str(files("palmar") / "weights" / "landmarker.onnx"))
+    with torch.random.fork_rng():
+        whole = start_from(Landmarker(), file, torch.from_numpy(images)).state_dict()
+    trunk.load_state_dict({name: whole[name] for name in trunk.state_dict()})
+    return trunk
 
 
 def digest_of(file: Path) -> str:

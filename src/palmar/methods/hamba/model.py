@@ -20,16 +20,17 @@ from palmar.errors import PalmarError, one_of
 from palmar.geometry.rotations import rotmat_from_sixd
 from palmar.hand import HandModel
 from palmar.methods.hamba.hand import NUMBERS, SIDEWAYS, UPRIGHT, Meant, Said, meant
-from palmar.nn.blocks import Backbone, planes_from_image
 from palmar.nn.decoder import DecoderConfig, QueryDecoder
 from palmar.nn.graph import SemanticConv, hand_edges
-from palmar.nn.landmarker import LandmarkerConfig
+from palmar.nn.landmarker import LandmarkerTrunk
 from palmar.nn.scan import SelectiveScan, snakes
 from palmar.nn.vit import HUGE, VisionTransformer, VitConfig
 
 Head = Literal["hamba", "query", "pooled"]
 Order = Literal["graph", "shuffled"]
 JOINTS = 21
+STAGES = 3
+"""Of the landmarker's trunk: a map of stride 16."""
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -106,18 +107,6 @@ class VitTrunk(nn.Module):
 
     def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b c h w"]:
         return self.vit(self.planes(image))[0]
-
-
-class PalmarTrunk(nn.Module):
-    """The landmarker's convolutions down to stride 16."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        own = LandmarkerConfig()
-        self.backbone = Backbone(own.stem, own.widths[:3], own.blocks[:3])
-
-    def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b c h w"]:
-        return self.backbone(planes_from_image(image))[-1]
 
 
 # -------------------------------------------------------------------------------------------------------- state spaces
@@ -322,8 +311,8 @@ class MeshNetwork(nn.Module):
     def __init__(self, config: Config = PAPER, model: HandModel | None = None) -> None:
         super().__init__()
         self.config, self.model = config, model or HandModel.default()
-        self.trunk = VitTrunk(config.vit) if config.trunk == "vit" else PalmarTrunk()
-        channels = config.vit.dim if config.trunk == "vit" else LandmarkerConfig().widths[2]
+        self.trunk = VitTrunk(config.vit) if config.trunk == "vit" else LandmarkerTrunk(STAGES)
+        channels = config.vit.dim if isinstance(self.trunk, VitTrunk) else self.trunk.channels
         self.head: nn.Module
         if config.head == "query":
             if config.decoder.context != channels:

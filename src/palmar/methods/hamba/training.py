@@ -6,23 +6,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import torch
-from torch import nn
 from tyro.conf import arg
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
 from palmar.methods.hamba.convert import load_official
-from palmar.methods.hamba.model import HAMER, PAPER, SMALL, SMALL_HAMER, Config, MeshNetwork, PalmarTrunk
+from palmar.methods.hamba.model import HAMER, PAPER, SMALL, SMALL_HAMER, Config, MeshNetwork
 from palmar.methods.hamba.objective import MeshLoss
 from palmar.methods.hamba.predictor import MeshPredictor, crop_of, write_config
-from palmar.tasks.mesh import score
+from palmar.nn.landmarker import LandmarkerTrunk
 from palmar.tasks.method import Report
 from palmar.train.described import told
 from palmar.train.loop import Outcome, Recipe, train
-from palmar.train.meshcrops import Batches, MeshCrops, held_out, open_crops
-from palmar.train.start import start_from
+from palmar.train.meshcrops import Batches, MeshCrops, evaluate, open_crops, some_pictures
+from palmar.train.start import start_trunk
 
 HEADS = {"hamba": {"small": SMALL, "paper": PAPER}, "hamer": {"small": SMALL_HAMER, "paper": HAMER}}
 
@@ -101,27 +98,13 @@ def begun(config: Config, model: HandModel | None, crops: MeshCrops, backbone: P
     """A new network whose trunk has learned before: palmar's from the landmarker's weights, a transformer from a
     checkpoint."""
     network = MeshNetwork(config, model)
-    if isinstance(network.trunk, PalmarTrunk):
+    if isinstance(network.trunk, LandmarkerTrunk):
         if backbone is not None:
             raise PalmarError("--backbone: of a transformer; it goes with --size paper.")
-        network.trunk.load_state_dict(_landmarker_trunk(crops))
+        start_trunk(network.trunk, some_pictures(crops))
     elif backbone is not None:
         network.trunk.load_state_dict(load_official(backbone, "backbone"))
     return network
-
-
-def _landmarker_trunk(crops: MeshCrops) -> dict[str, torch.Tensor]:
-    """The package's landmarker as PyTorch, its trunk only. Crops give its batch norms their statistics."""
-    from importlib.resources import files
-
-    from palmar.nn.landmarker import Landmarker
-
-    pictures = np.stack([crops.crop(i)["image"] for i in range(min(64, len(crops) or 64))])
-    with torch.random.fork_rng():
-        whole: nn.Module = start_from(Landmarker(), Path(str(files("palmar") / "weights" / "landmarker.onnx")),
-                                      torch.from_numpy(pictures))  # fmt: skip
-    wanted = PalmarTrunk().state_dict()
-    return {name: value for name, value in whole.state_dict().items() if name in wanted}
 
 
 @dataclass(frozen=True)
@@ -144,15 +127,8 @@ class Evaluate:
     device: str = "cpu"
 
     def run(self) -> Report:
-        predictor = self.predictor()
-        arrays, truth = held_out(open_crops(self.data, self.split, size=predictor.crop.size), self.limit)
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            found = predictor(arrays["image"])
-        finally:
-            torch.set_num_threads(before)
-        return score(found, truth, f"{self.data} {self.split}, {self.device}, {self.threads} threads, one at a time")
+        return evaluate(self.predictor(), self.data, self.split, limit=self.limit, threads=self.threads,
+                        device=self.device)  # fmt: skip
 
     def predictor(self) -> MeshPredictor:
         if self.weights.is_dir():
