@@ -110,11 +110,10 @@ def test_shaking_turns_picture_and_points_together(freihand):
 def test_freihand_pictures_are_seen_where_the_points_say(tmp_path):
     """Dots at the projected joints of a picture lie at the crop's keypoints."""
     rng, camera = np.random.default_rng(3), Camera(224, 224, 480.0, 470.0, 110.0, 114.0)
-    joints = rng.normal(size=(1, 21, 3)) * 0.04 + [0.08, -0.05, 0.6]
+    joints = rng.uniform(-0.05, 0.05, (1, 21, 3)) + [0.05, -0.04, 0.6]
     image = np.zeros((224, 224, 3), np.uint8)
-    cv2.circle(
-        image, tuple(int(v) for v in np.round(16 * camera.project(joints[0])[7])), 40, (255, 255, 255), -1, 16, 4
-    )
+    x, y = np.round(16 * camera.project(joints[0])[7]).astype(int).tolist()
+    cv2.circle(image, (x, y), 60, (255, 255, 255), -1, cv2.LINE_AA, 4)
     for name, values in (("K", [camera.matrix]), ("xyz", joints), ("verts", rng.normal(size=(1, VERTICES, 3)))):
         (tmp_path / f"training_{name}.json").write_text(json.dumps(np.asarray(values).tolist()))
     (tmp_path / "training" / "rgb").mkdir(parents=True)
