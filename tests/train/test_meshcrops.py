@@ -110,7 +110,7 @@ def test_shaking_turns_picture_and_points_together(freihand):
 def test_freihand_pictures_are_seen_where_the_points_say(tmp_path):
     """Dots at the projected joints of a picture lie at the crop's keypoints."""
     rng, camera = np.random.default_rng(3), Camera(224, 224, 480.0, 470.0, 110.0, 114.0)
-    joints = rng.uniform(-0.05, 0.05, (1, 21, 3)) + [0.05, -0.04, 0.6]
+    joints = np.array([0.05, -0.04, 0.6]) + rng.uniform(-0.05, 0.05, (1, 21, 3))
     image = np.zeros((224, 224, 3), np.uint8)
     x, y = np.round(16 * camera.project(joints[0])[7]).astype(int).tolist()
     cv2.circle(image, (x, y), 60, (255, 255, 255), -1, cv2.LINE_AA, 4)
