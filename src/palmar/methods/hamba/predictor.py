@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +76,14 @@ def crop_of(config: Config) -> CropSpec:
 
 def write_config(folder: Path, config: Config, data: str, model: HandModel) -> None:
     """Says in a run's folder what network it is of, and of which hand model."""
-    write_network(folder, replace(config), None, f"{data} ({model.name})", name=NAME)
+    write_network(folder, config, None, f"{data} ({model.name})", name=NAME)
 
 
 def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandModel]:
     """The network's config and the hand that it was trained to say."""
-    import json
-
-    raw, _ = read_network(folder, _Raw, name=NAME)
+    raw, _ = read_network(folder, dict, name=NAME)  # type: ignore[var-annotated]
     try:
-        config = Config(**raw.values | {"vit": VitConfig(**raw.values["vit"]),
-                                        "decoder": DecoderConfig(**raw.values["decoder"])})  # fmt: skip
+        config = Config(**raw | {"vit": VitConfig(**raw["vit"]), "decoder": DecoderConfig(**raw["decoder"])})
     except (TypeError, KeyError) as err:
         raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
     data = json.loads((folder / "network.json").read_text(encoding="utf-8"))["data"]
@@ -96,10 +93,3 @@ def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandMod
     if mano is not None and not wants:
         raise PalmarError(f"{folder}: this run says palmar's hand; leave the MANO file out.")
     return config, HandModel.default() if mano is None else HandModel.from_mano(mano, side=1)
-
-
-class _Raw:
-    """Any config, as it was written."""
-
-    def __init__(self, **values: Any) -> None:
-        self.values = values
