@@ -11,6 +11,7 @@ import codecs
 import pickle
 import pickletools
 import re
+import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -85,6 +86,52 @@ def read_pickle(path: Path, limit: int, expected: str, keys: Collection[str] | N
         raise PalmarError(f"{path}: {err}; expected {expected}.") from err
     except Exception as err:  # a damaged pickle may go wrong in any way that Python has
         raise PalmarError(f"{path}: damaged pickle ({type(err).__name__}: {err}); expected {expected}.") from err
+
+
+def read_object_npz(path: Path, limit: int, expected: str) -> dict[str, Any]:
+    """An .npz whose entries are plain arrays, or single objects: nested dictionaries with words for keys, lists, words,
+    numbers and arrays, as `np.savez(file, name=dictionary)` writes them. `limit`: bytes unpacked.
+
+    Raises PalmarError for a missing, larger or damaged file, and for one that asks for anything else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > limit:
+                raise PalmarError(f"more than {limit} bytes unpacked")
+            return {name.removesuffix(".npy"): _entry(archive.read(name)) for name in archive.namelist()}
+    except FileNotFoundError as err:
+        raise PalmarError(f"{path}: no such file; expected {expected}.") from err
+    except PalmarError as err:
+        raise PalmarError(f"{path}: {err}; expected {expected}.") from err
+    except Exception as err:  # a damaged file may go wrong in any way that Python has
+        raise PalmarError(f"{path}: damaged ({type(err).__name__}: {err}); expected {expected}.") from err
+
+
+def _entry(data: bytes) -> Any:
+    """One .npy: a plain array, or the one object of an array without axes."""
+    file = BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        if shape != ():
+            raise PalmarError("an array of objects with axes")
+        made = _Machine().run(file.read())
+        match made:
+            case _Made("array", _, (_, (), _Made("dtype", (("O8" | "O"), *_)), _, [value])):
+                return _nested(value)
+        raise PalmarError("damaged object")
+    return np.load(BytesIO(data), allow_pickle=False)
+
+
+def _nested(value: Any, depth: int = 0) -> Any:
+    if depth > 6:
+        raise PalmarError("nested too deeply")
+    if isinstance(value, dict):
+        return {key: _nested(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple) and not all(isinstance(v, bool | int | float | str) for v in value):
+        return [_nested(item, depth + 1) for item in value]
+    return _plain(value)
 
 
 def _steps(data: bytes) -> Iterator[tuple[str, Any]]:
