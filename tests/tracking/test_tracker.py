@@ -527,3 +527,38 @@ def test_a_settled_hand_whose_side_turns_over_is_another_hand(make_world, make_a
     assert set(hands.track) == {0, 1}
     assert set(hands.side[hands.track == 0]) == {1}
     assert set(hands.side[hands.track == 1]) == {0}
+
+
+class Cuts:
+    """A world's networks, and the crops that they were asked to look at."""
+
+    def __init__(self, world) -> None:
+        self.world, self.crops = world, []
+        self.detect, self.hashes = world.detect, world.hashes
+
+    def landmarks(self, image, crops):
+        self.crops.append(crops[0])
+        return self.world.landmarks(image, crops)
+
+
+def test_a_trembling_hand_is_looked_at_in_one_place(make_world, make_actor):
+    world = make_world([make_actor(1, lambda t: (0.0, 0.05, 0.5))], noise=0.8)
+    cuts = Cuts(world)
+    track(world.clip(), networks=cuts)
+    followed = cuts.crops[2:]  # after the two looks of the detection
+    assert len(followed) > 25
+    assert len({(c.centre, c.side, c.angle) for c in followed}) <= 2
+
+
+def test_a_hand_that_moves_is_never_far_from_its_crop(make_world, make_actor):
+    for speed in (0.02, 0.3):  # metres a second: a little more than nothing, and a wave
+        world = make_world([make_actor(1, lambda t, v=speed: (v * (t - 0.5), 0.05, 0.5), waving)])
+        cuts = Cuts(world)
+        track(world.clip(), networks=cuts)
+        off = []
+        for index, crop in enumerate(cuts.crops[2:], start=1):
+            (truth,) = world.truth(index)
+            points = crop.to_crop(truth.keypoints)
+            off.append(np.abs((points.min(0) + points.max(0)) / 2 - 63.5).max() / 128)
+        assert max(off) < (0.06 if speed < 0.1 else 0.1)
+        assert len({c.centre for c in cuts.crops}) > 5

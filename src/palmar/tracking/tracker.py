@@ -69,6 +69,8 @@ class Settings:
     """A hand followed for longer than this whose side turns over is another hand, with a new identity."""
     crop_scale: float = 1.6
     """Width of a crop, in hand lengths."""
+    hold: float = 0.015
+    """A crop stays while it is off by less than this part of its width (twice that in size, four times in radians)."""
     keypoints: OneEuro = FOLLOW
     """Unit of speed: palms a second."""
     rotations: OneEuro = FOLLOW
@@ -79,6 +81,8 @@ class Settings:
     """Of the crop's middle, size and direction. Unit of speed: hand lengths a second."""
 
 
+NOWHERE = 1e9
+"""Of a crop that was not cut yet: near to none."""
 PALM_M = 0.09
 """Metres from wrist to middle knuckle, for units of speed only."""
 
@@ -149,6 +153,7 @@ class Tracker:
         slots = 3 * self.max_hands
         self._keypoints = PointFilter(settings.keypoints, slots, (21, 2))
         self._crops = PointFilter(settings.crop, slots, (3, 2))
+        self._cut = np.full((slots, 3, 2), NOWHERE)
         self._depth = PointFilter(settings.depth, slots, (1, 1))
         self._rotations = RotationFilter(settings.rotations, slots, 16)
         self._shape = RunningMean(slots, 10)
@@ -229,6 +234,7 @@ class Tracker:
         moved = self._moved(slots, np.array([now - t.seen_s for t in tracks]))
         aim = self._crops.value[slots]
         aim[:, 0] += moved
+        aim = self._held(slots, aim)
         crops = crops_of(aim)
         found = self._landmarks(image, crops)
         sure = scores(found) >= self.settings.score_to_keep
@@ -290,6 +296,19 @@ class Tracker:
             out.append((track, found[row : row + 1], crops[row]))
         return out
 
+    def _held(self, slots: Int[np.ndarray, " n"], aim: Float[np.ndarray, "n 3 2"]) -> Float[np.ndarray, "n 3 2"]:
+        """Where to cut: as in the frame before, while that is near enough. A crop that follows every tremble of the
+        keypoints makes them tremble more, and slowly, which no filter takes away."""
+        before, hold = self._cut[slots], self.settings.hold
+        width = np.exp(aim[:, 1, 0])
+        off = np.sqrt(((aim[:, 0] - before[:, 0]) ** 2).sum(-1)) / width
+        grown = np.abs(aim[:, 1, 0] - before[:, 1, 0])
+        turned = np.abs(_between(before[:, 2], aim[:, 2]))
+        near = (off < hold) & (grown < 2 * hold) & (turned < 4 * hold)
+        now = np.where(near[:, None, None], before, aim)
+        self._cut[slots] = now
+        return now
+
     def _landmarks(self, image: np.ndarray, crops: list[Crop]) -> Landmarks:
         """The landmarker's answers. One with a number that is not finite counts as no hand."""
         begin = time.perf_counter()
@@ -321,6 +340,7 @@ class Tracker:
         self._next += 1
         for filtered in (self._keypoints, self._crops, self._depth, self._rotations, self._shape):
             filtered.reset(track.slot)
+        self._cut[track.slot] = NOWHERE
         return track
 
     def _drop(self, track: _Track) -> None:
@@ -439,6 +459,11 @@ def aim_at(keypoints: Float[np.ndarray, "n 21 2"], scale: float) -> Float[np.nda
     out[:, 1, 0] = np.log(scale * long)
     out[:, 2] = up / long[:, None]
     return out
+
+
+def _between(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
+    """The angle from one direction to the other, radians."""
+    return np.arctan2(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], (a * b).sum(-1))
 
 
 def crops_of(aim: Float[np.ndarray, "n 3 2"], size: int = SIZE) -> list[Crop]:
