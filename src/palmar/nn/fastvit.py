@@ -1,11 +1,13 @@
 """FastViT-MA36 (Vasu et al. 2023), as it is trained: sums of convolutions that could be folded into one.
 
 RGB planes -> a map of 1216 channels at stride 32; 42,851,004 numbers. Convolutions have no bias where a batch norm
-follows.
+follows. Weights by the names of the public network (timm's `fastvit_ma36`, branches not folded) load with `renamed`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -190,3 +192,39 @@ class FastVit(nn.Module):
                 x = x + self.places(x)
             x = stage(x)
         return self.final(x)
+
+
+_PARTS = (
+    (r"stages\.(\d)\.downsample\.proj\.0\.(large|small)_conv\.", r"downs.\1.\2."),
+    (r"stages\.(\d)\.downsample\.proj\.1\.", r"downs.\1.point."),
+    (r"stages\.\d\.pos_emb\.pos_enc\.", "places."),
+    (r"stages\.(\d)\.blocks\.(\d+)\.", r"stages.\1.\2."),
+    (r"final_conv\.", "final."),
+    (r"token_mixer\.mixer\.", "mix."),
+    (r"token_mixer\.norm\.identity\.", "less."),
+    (r"token_mixer\.(qkv|proj)\.", r"\1."),
+    (r"token_mixer\.layer_scale\.gamma|layer_scale_1\.gamma", "scale.value"),
+    (r"layer_scale_2\.gamma|layer_scale\.gamma", "scale_mlp.value"),
+    (r"mlp\.conv\.", "mlp.near."),
+    (r"mlp\.fc1\.", "mlp.first."),
+    (r"mlp\.fc2\.", "mlp.second."),
+    (r"conv_kxk\.0\.", "full."),
+    (r"conv_scale\.", "point."),
+    (r"identity\.", "same."),
+    (r"se\.fc1\.", "excite.down."),
+    (r"se\.fc2\.", "excite.up."),
+)
+_IN_PAIR = re.compile(r"(full|point|near|large|small)\.(conv|bn)\.")
+
+
+def own_key(theirs: str) -> str:
+    """Our name of a number of the public network; a name that is not the public network's comes back as it is."""
+    for pattern, ours in _PARTS:
+        theirs = re.sub(rf"(?:(?<=\.)|^)(?:{pattern})", ours, theirs, count=1)
+    return _IN_PAIR.sub(lambda m: f"{m[1]}.{0 if m[2] == 'conv' else 1}.", theirs)
+
+
+def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The public network's numbers by our names, without its classifier."""
+    return {own_key(key): value.float() if value.is_floating_point() else value
+            for key, value in state.items() if not key.startswith("head.fc.")}  # fmt: skip

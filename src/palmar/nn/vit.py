@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError
@@ -159,3 +160,25 @@ class VisionTransformer(nn.Module):
             tokens = block(tokens)
         tokens = self.last_norm(tokens)
         return tokens[:, count:].transpose(1, 2).reshape(b, d, rows, columns), tokens[:, :count]
+
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class VitTrunk(nn.Module):
+    """The middle three quarters of square crops' columns, normalised, through a vision transformer (HaMeR)."""
+
+    def __init__(self, config: VitConfig) -> None:
+        super().__init__()
+        self.vit = VisionTransformer(config)
+        for name, values in zip(("mean", "std"), IMAGENET, strict=True):
+            column = 255 * np.array(values, np.float32)[:, None, None]
+            self.register_buffer(name, torch.from_numpy(column), persistent=False)
+
+    def planes(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b 3 s _"]:
+        """What the transformer is shown."""
+        cut = image.shape[2] // 8
+        return (image[:, :, cut:-cut].permute(0, 3, 1, 2).float() - self.mean) / self.std
+
+    def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b c h w"]:
+        return self.vit(self.planes(image))[0]

@@ -59,7 +59,7 @@ def kept(image: UInt8[np.ndarray, "h w 3"], hands: list[Mapping[str, Any]]) -> K
     height, width = image.shape[:2]
     boxes, sides, directions, opinions = [], [], [], []
     for hand in hands:
-        points = _points(hand["keypoints"])
+        points = points_of(hand["keypoints"])
         inside = ((points > -0.5) & (points < np.array([width, height]) - 0.5)).all(1)
         seen = inside & (np.asarray(hand["seen"]) == VISIBLE)
         if inside.mean() < 0.35 or seen.sum() < 4 or not np.isfinite(points).all():
@@ -83,6 +83,6 @@ def kept(image: UInt8[np.ndarray, "h w 3"], hands: list[Mapping[str, Any]]) -> K
     )
 
 
-def _points(keypoints: list[Any]) -> Float[np.ndarray, "21 2"]:
+def points_of(keypoints: list[Any]) -> Float[np.ndarray, "21 2"]:
     """NaN for one behind the camera."""
     return np.array([(np.nan, np.nan) if point is None else point for point in keypoints], np.float64)

@@ -11,10 +11,10 @@ import torch
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
 from palmar.methods.hamba.convert import hamer_key, kind_of, load_official, official, wilor_key
-from palmar.methods.hamba.model import HAMER, MeshNetwork, VitTrunk
+from palmar.methods.hamba.model import HAMER, MeshNetwork
 from palmar.methods.hamba.wilor import Wilor
 from palmar.nn.decoder import DecoderConfig
-from palmar.nn.vit import VitConfig
+from palmar.nn.vit import VitConfig, VitTrunk
 
 VIT = VitConfig(256, 192, 16, 2, 16, 2, 2, 2.0, 0.0)
 CONFIG = replace(HAMER, vit=VIT, decoder=DecoderConfig(16, 8, 2, 2, 4, 12))

@@ -24,14 +24,13 @@ from palmar.nn.decoder import DecoderConfig, QueryDecoder
 from palmar.nn.graph import SemanticConv, hand_edges
 from palmar.nn.landmarker import LandmarkerTrunk
 from palmar.nn.scan import SelectiveScan, snakes
-from palmar.nn.vit import HUGE, VisionTransformer, VitConfig
+from palmar.nn.vit import HUGE, VitConfig, VitTrunk
 
 Head = Literal["hamba", "query", "pooled"]
 Order = Literal["graph", "shuffled"]
 JOINTS = 21
 STAGES = 3
 """Of the landmarker's trunk: a map of stride 16."""
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -85,28 +84,6 @@ _SMALL = {"trunk": "palmar", "size": 128, "width": 64, "blocks": 3, "regressor":
 SMALL = Config(**_SMALL)  # type: ignore[arg-type]
 SMALL_HAMER = Config(**_SMALL | {"head": "query"}, decoder=DecoderConfig(96, 96, 3, 4, 24, 96))  # type: ignore[arg-type]
 """About as many numbers in the head as in `SMALL`'s."""
-
-
-# ------------------------------------------------------------------------------------------------------- the backbone
-
-
-class VitTrunk(nn.Module):
-    """The middle columns of normalised crops through a vision transformer."""
-
-    def __init__(self, config: VitConfig) -> None:
-        super().__init__()
-        self.vit = VisionTransformer(config)
-        for name, values in zip(("mean", "std"), IMAGENET, strict=True):
-            column = 255 * np.array(values, np.float32)[:, None, None]
-            self.register_buffer(name, torch.from_numpy(column), persistent=False)
-
-    def planes(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b 3 s _"]:
-        """What the transformer is shown."""
-        cut = image.shape[2] // 8
-        return (image[:, :, cut:-cut].permute(0, 3, 1, 2).float() - self.mean) / self.std
-
-    def forward(self, image: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b c h w"]:
-        return self.vit(self.planes(image))[0]
 
 
 # -------------------------------------------------------------------------------------------------------- state spaces

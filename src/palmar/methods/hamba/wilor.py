@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from palmar.hand import HandModel
 from palmar.methods.hamba.hand import FOCAL, NUMBERS, Meant, Said, meant, place
-from palmar.methods.hamba.model import Means, VitTrunk
-from palmar.nn.vit import HUGE, VitConfig
+from palmar.methods.hamba.model import Means
+from palmar.nn.vit import HUGE, VitConfig, VitTrunk
 
 ROTATIONS = 16
 

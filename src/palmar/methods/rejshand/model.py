@@ -48,6 +48,9 @@ class Config:
     each token instead."""
     coordinate: bool = False
     """Coordinate attention on the expanded map, which the paper lists and the released code has not."""
+    by_place: bool = False
+    """Keypoints from all of the map's places instead of its mean, for trunks whose mean does not tell where things
+    are."""
     scale: float = 1.25
     """Side of the crop over the longer side of the hand in it."""
     upright: bool = False
@@ -66,8 +69,8 @@ class Config:
 
 
 PAPER = Config()
-SMALL = Config(trunk="palmar", size=128, expanded=64, widths=(64, 48, 32), heads=4, vertices=1690, scale=1.6,
-               upright=True)  # fmt: skip
+SMALL = Config(trunk="palmar", size=128, expanded=64, widths=(64, 48, 32), heads=2, vertices=1690, scale=1.6,
+               upright=True, by_place=True)  # fmt: skip
 
 
 class Said(NamedTuple):
@@ -137,7 +140,12 @@ class Stage(nn.Module):
         self.upsample = nn.Linear(tokens, outputs)
 
     def forward(self, x: Float[Tensor, "b _ _"]) -> Float[Tensor, "b _ _"]:
-        x = self.encoder(self.proj(x + self.position))
+        return self.grown(self.mixed(x))
+
+    def mixed(self, x: Float[Tensor, "b t _"]) -> Float[Tensor, "b t c"]:
+        return self.encoder(self.proj(x + self.position))
+
+    def grown(self, x: Float[Tensor, "b t c"]) -> Float[Tensor, "b _ c"]:
         return self.upsample(x.transpose(1, 2)).transpose(1, 2)
 
 
@@ -161,6 +169,7 @@ class MeshHead(nn.Module):
     """A map and 21 places in it -> vertices."""
 
     def __init__(self, config: Config, channels: int, grid: int) -> None:
+        """grid: places of the coarse map across."""
         super().__init__()
         self.deconv = nn.Sequential(
             nn.ConvTranspose2d(channels, config.expanded, 4, 4, bias=False), nn.BatchNorm2d(config.expanded), nn.ReLU()
@@ -183,9 +192,14 @@ class MeshHead(nn.Module):
         if self.coordinate is not None:
             x = self.coordinate(x)
         tokens = sampled(x + self.places, uv)
-        for stage in self.stages:
+        *stages, last = self.stages
+        for stage in stages:
             tokens = stage(tokens)
-        return self.pred_final(tokens)
+        # pred_final(last.grown(mixed)): both layers are linear and along different axes, and three numbers a token are
+        # grown for a tenth of the work of all channels.
+        mixed, final = last.mixed(tokens), self.pred_final
+        grown = last.upsample.weight @ (mixed @ final.weight.T)
+        return grown + last.upsample.bias[:, None] * final.weight.sum(1) + final.bias
 
 
 class PooledHead(nn.Module):
@@ -215,10 +229,10 @@ class ReJSHand(nn.Module):
         else:
             self.trunk = trunk = LandmarkerTrunk()
             channels = trunk.channels
-        self.keypoints = nn.Linear(channels, 2 * JOINTS)
+        grid = config.size // 32
+        self.keypoints = nn.Linear(channels * (grid**2 if config.by_place else 1), 2 * JOINTS)
         nn.init.normal_(self.keypoints.weight, std=0.001)
         nn.init.constant_(self.keypoints.bias, 0.5)
-        grid = config.size // 32
         self.head = (PooledHead(channels, config.vertices) if config.head == "pooled"
                      else MeshHead(config, channels, grid))  # fmt: skip
         values = np.zeros((JOINTS, config.vertices)) if regressor is None else regressor
@@ -233,7 +247,9 @@ class ReJSHand(nn.Module):
 
     def read(self, features: Float[Tensor, "b c h w"]) -> Said:
         """What the heads make of the trunk's map."""
-        uv = self.keypoints(features.mean((2, 3))).unflatten(1, (JOINTS, 2))
+        places = features.shape[2] * features.shape[3]  # divided by, steps of learning are as large as on the mean
+        what = features.flatten(1) / places if self.config.by_place else features.mean((2, 3))
+        uv = self.keypoints(what).unflatten(1, (JOINTS, 2))
         where = self.grid.expand(len(uv), -1, -1) if self.config.head == "grid" else uv
         vertices = self.head(features, where)
         return Said(uv, vertices, self.regressor @ vertices)
