@@ -110,6 +110,29 @@ def test_coordinate_attention_gates_rows_and_columns():
     )
 
 
+def test_vertices_are_those_of_the_layers_in_the_papers_order():
+    torch.manual_seed(0)
+    network = ReJSHand(SMALL).eval()
+    head, features, uv = network.head, torch.randn(2, 192, 4, 4), torch.rand(2, 21, 2)
+    tokens = sampled(head.deconv(features) + head.places, uv)
+    for stage in head.stages:
+        tokens = stage(tokens)
+    torch.testing.assert_close(head(features, uv), head.pred_final(tokens), rtol=1e-4, atol=1e-5)
+
+
+def test_keypoints_by_place_tell_where():
+    network = ReJSHand(SMALL)
+    torch.nn.init.normal_(network.keypoints.weight)
+    features = torch.randn(1, 192, 4, 4)
+    torch.testing.assert_close(
+        network.read(features).uv[0].flatten(),
+        (features.flatten() / 16) @ network.keypoints.weight.T + network.keypoints.bias,
+    )
+    assert not torch.allclose(network.read(features).uv, network.read(features.flip(-1)).uv)
+    whole = ReJSHand(replace(SMALL, by_place=False))
+    torch.testing.assert_close(whole.read(features).uv, whole.read(features.flip(-1)).uv)
+
+
 def test_configs_that_cannot_be():
     with pytest.raises(PalmarError, match="21 tokens at first"):
         Config(tokens=(20, 80, 320))

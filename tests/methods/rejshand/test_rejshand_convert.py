@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -11,8 +12,11 @@ import torch
 
 from palmar.errors import PalmarError
 from palmar.methods.rejshand.convert import head_key, load_backbone, released
-from palmar.methods.rejshand.model import PAPER, ReJSHand
-from palmar.nn.fastvit import FastVit, FastVitConfig, own_key
+from palmar.methods.rejshand.model import PAPER, SMALL, ReJSHand
+from palmar.methods.rejshand.training import begun
+from palmar.nn.fastvit import FastVit, FastVitConfig, own_key, renamed
+from palmar.nn.trunks import load_exactly
+from palmar.train.meshcrops import open_crops
 
 TINY = FastVitConfig((8, 16, 32, 64), (1, 1, 1, 2), head=16)
 CONFIG = replace(PAPER, fastvit=TINY, size=64, expanded=32, widths=(32, 16, 16), vertices=40)
@@ -100,6 +104,7 @@ def network() -> ReJSHand:
         for value in net.state_dict().values():
             if value.is_floating_point() and value is not net.regressor:
                 value.uniform_(0.1, 0.4) if value.ndim == 1 or value.shape[-1] == 1 else value.normal_(std=0.1)
+        net.keypoints.weight.mul_(0.003)  # inside the map
         net.head.deconv[0].weight.normal_(std=0.1)
     return net
 
@@ -134,9 +139,10 @@ def test_a_released_checkpoint_says_the_same_of_the_picture_in_bgr(network, tmp_
     torch.save({"epoch": 3, "state_dict": as_released(network) | extra, "scaler_state_dict": {}}, file)
     loaded = released(file, network.regressor.numpy(), config=CONFIG)
     image = torch.from_numpy(np.random.default_rng(1).integers(0, 255, (2, 64, 64, 3), np.uint8))
+    assert ((network(image).uv > 0) & (network(image).uv < 1)).any()
     for found, true in zip(loaded(image), network(image), strict=True):
         torch.testing.assert_close(found, true)
-    assert not torch.allclose(loaded(image.flip(-1)).vertices, network(image).vertices, atol=1e-3)
+    torch.testing.assert_close(loaded.trunk.stem[0].full[0].weight, network.trunk.stem[0].full[0].weight)
 
 
 def test_what_is_no_checkpoint_of_it(network, tmp_path):
@@ -158,20 +164,30 @@ def test_backbone_from_timm(network, tmp_path):
     load_backbone(trunk, file)
     x = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(trunk(x), network.trunk(x))
+    crops = open_crops("drawn:1", "train", size=64)
+    new = begun(CONFIG, network.regressor.numpy(), crops, file)
+    torch.testing.assert_close(new.trunk.places.weight, network.trunk.places.weight)
+    with pytest.raises(PalmarError, match="use size paper"):
+        begun(SMALL, np.zeros((21, 1690)), crops, file)
 
 
 def test_the_public_network_answers_alike():
-    """Against timm's own, where it is installed."""
-    timm = pytest.importorskip("timm")
-    torch.manual_seed(0)
-    theirs = timm.create_model("fastvit_ma36", pretrained=False).eval()
-    for name, value in theirs.state_dict().items():
-        if "gamma" in name or "running_var" in name:
-            value.uniform_(0.2, 0.6)
-    from palmar.nn.fastvit import renamed
-    from palmar.nn.trunks import load_exactly
+    """Numbers that timm's own FastVit (1.0.31, of the same small size) gave, filled by this rule."""
+    config = replace(TINY, head=32)
+    names = backbone_names(config.depths)
+    shapes = {there: FastVit(config).state_dict()[here].shape for there, here in names.items()}
 
-    ours = FastVit().eval()
-    load_exactly(ours, renamed(theirs.state_dict()), "timm")
-    x = torch.rand(1, 3, 64, 64) - 0.5
-    torch.testing.assert_close(ours(x), theirs.forward_features(x), rtol=1e-4, atol=1e-5)
+    def fill(name: str, shape: torch.Size) -> torch.Tensor:
+        wave = torch.sin(0.7 * torch.arange(math.prod(shape), dtype=torch.float64) + len(name)).float().view(shape)
+        if len(shape) == 1 or shape[1:] == (1, 1):
+            return 0.6 + 0.3 * wave
+        return 0.5 * wave / max(1, math.prod(shape[1:])) ** 0.5
+
+    state = {n: torch.tensor(0) if "batches" in n else fill(n, shape) for n, shape in shapes.items()}
+    trunk = FastVit(config).eval()
+    load_exactly(trunk, renamed(state), "timm")
+    x = torch.sin(torch.arange(3 * 64 * 64, dtype=torch.float64) * 0.01).float().view(1, 3, 64, 64) / 2
+    found = trunk(x)[0].detach()
+    across = [0.257013, 0.638808, 0.112495, -0.149764, 0.158587, 1.108852, 0.605356, -0.163732]
+    np.testing.assert_allclose(found[::16, 0, 1], across, atol=2e-5)
+    np.testing.assert_allclose(found[5].flatten(), [-0.154438, -0.169964, -0.118365, -0.030337], atol=2e-5)

@@ -13,9 +13,11 @@ from tyro.conf import arg
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
+from palmar.methods.rejshand.convert import load_backbone
 from palmar.methods.rejshand.model import PAPER, SMALL, Config, ReJSHand
 from palmar.methods.rejshand.objective import MeshLoss
 from palmar.methods.rejshand.predictor import NAME, MeshPredictor
+from palmar.nn.fastvit import FastVit
 from palmar.nn.landmarker import LandmarkerTrunk
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
@@ -38,6 +40,8 @@ class Train:
     """Folder of the run."""
     size: Literal["small", "paper"] = "small"
     """small: the trunk of palmar's landmarker, begun from its weights, 128 pixels. paper: FastViT-MA36, 224 pixels."""
+    backbone: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Weights of timm's fastvit_ma36 (its state dict) to begin the paper's backbone from."""
     graph: bool = False
     """Gather along the hand's bones in the first stage."""
     coordinate: bool = False
@@ -63,22 +67,31 @@ class Train:
         write_network(self.folder, config, None, self.data, name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(1280, max(self.steps // 10, 1)),
                         weight_decay=0.01, clip=1.0, precision=self.precision)  # fmt: skip
-        outcome = fit(crops, config, recipe, self.folder, minutes=self.minutes, workers=self.workers,
-                      threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
+        outcome = fit(crops, config, recipe, self.folder, backbone=self.backbone, minutes=self.minutes,
+                      workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
         return told(outcome, self.folder)
 
 
-def fit(crops: MeshCrops, config: Config, recipe: Recipe, folder: Path, **options: Any) -> Outcome:
-    """The network trained on crops. options: of `palmar.train.loop.train`."""
+def fit(
+    crops: MeshCrops, config: Config, recipe: Recipe, folder: Path, *, backbone: Path | None = None, **options: Any
+) -> Outcome:
+    """The network trained on crops. backbone: see `begun`. options: of `palmar.train.loop.train`."""
     regressor = regressor_of(crops)
     batches = Batches(crops, size=recipe.batch, seed=recipe.seed)
     loss = MeshLoss(config.size, torch.from_numpy(regressor.astype(np.float32)))
-    return train(lambda: begun(config, regressor, crops), loss, batches, recipe, folder, **options)
+    return train(lambda: begun(config, regressor, crops, backbone), loss, batches, recipe, folder, **options)
 
 
-def begun(config: Config, regressor: Float[np.ndarray, "21 v"], crops: MeshCrops) -> ReJSHand:
-    """A new network, its trunk begun from the landmarker's weights where it is that one."""
+def begun(
+    config: Config, regressor: Float[np.ndarray, "21 v"], crops: MeshCrops, backbone: Path | None = None
+) -> ReJSHand:
+    """A new network, its trunk begun from the landmarker's weights where it is that one, or from a file of timm's
+    fastvit_ma36. Raises PalmarError for a file that is not of the trunk."""
     network = ReJSHand(config, regressor)
+    if backbone is not None:
+        if not isinstance(network.trunk, FastVit):
+            raise PalmarError(f"{backbone}: weights of FastViT-MA36; the small size has another trunk, use size paper.")
+        load_backbone(network.trunk, backbone)
     if isinstance(network.trunk, LandmarkerTrunk):
         start_trunk(network.trunk, some_pictures(crops))
     return network
