@@ -7,7 +7,7 @@ relative to the wrist beside them, and once more for hands of which a good part 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -37,6 +37,7 @@ class HandMeshes:
     """Crops per second one at a time, as the median one takes."""
 
 
+@runtime_checkable
 class MeshPredictor(Protocol):
     """A network of this task with its weights."""
 

@@ -10,7 +10,7 @@ import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from palmar.errors import PalmarError
 
@@ -27,6 +27,7 @@ class Report:
     """Of a check: whether its idea held on all counts it names; None for an evaluation."""
 
 
+@runtime_checkable
 class Job(Protocol):
     """A frozen dataclass whose fields are the command's options (tyro), with docstrings for their help."""
 

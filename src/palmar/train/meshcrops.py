@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ SEEDS = {"train": 61, "val": 62, "test": 63}
 KINDS = ("drawn", "freihand")
 
 
+@runtime_checkable
 class MeshCrops(Protocol):
     """Crops by number. The same number gives the same crop, but for the shake."""
 
