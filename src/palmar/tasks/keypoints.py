@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -23,6 +23,7 @@ class CropKeypoints:
     """0 to 1, as the network says it: near 1 where it is sure."""
 
 
+@runtime_checkable
 class KeypointPredictor(Protocol):
     """A network of this task with its weights."""
 
