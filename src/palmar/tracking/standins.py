@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from palmar.errors import PalmarError
-from palmar.geometry.crop import Crop
+from palmar.geometry.crop import Crop, aim_at, crops_of
 from palmar.hand.box import hand_box
 from palmar.hand.inverse import pose_of_joints, pose_of_skin
 from palmar.hand.model import HandModel
@@ -26,7 +26,6 @@ from palmar.tasks.mesh import HandMeshes, MeshPredictor
 from palmar.tracking.detector import Detections
 from palmar.tracking.landmarker import Landmarks, mirrored_crops
 from palmar.tracking.networks import Networks
-from palmar.tracking.tracker import aim_at, crops_of
 
 LEAST_PRESENCE = 0.1
 """Crops that show a hand with less probability than this are left as they are; there is nothing to look at twice."""
