@@ -199,7 +199,7 @@ def test_resampling_of_known_numbers():
     net = build(replace(TINY, rate=1, rollout=1))
     three = torch.tensor([[[0.0, 1.0, 4.0]]])
     np.testing.assert_allclose(net.steps(three, 5)[0, 0], [0, 0.5, 1, 2.5, 4])
-    np.testing.assert_allclose(net.upsampled(three, 6)[0, 0], [0, 0.25, 0.75, 1.75, 3.25, 4])
+    np.testing.assert_allclose(net.upsampled(three.expand(1, 20, 3), 6)[0, 0], [0, 0.25, 0.75, 1.75, 3.25, 4])
     np.testing.assert_allclose(steady(three)[0, 0], [0, 0.5, 1, 2.5, 4])
     np.testing.assert_allclose(steady(three, hold=True)[0, 0], [0, 0, 1, 1, 4])
 
