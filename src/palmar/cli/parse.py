@@ -21,7 +21,7 @@ from palmar.cli.doctor import Doctor
 from palmar.cli.export import Export
 from palmar.cli.gesture import Gesture
 from palmar.cli.licenses import Licenses
-from palmar.cli.methods import Methods, Run, job_of
+from palmar.cli.methods import JOBS, Methods, Run, job_of
 from palmar.cli.plot import Plot
 from palmar.cli.synth import Synth
 from palmar.cli.synth.gallery import Gallery
@@ -29,7 +29,7 @@ from palmar.cli.track import Track
 from palmar.cli.train import Train
 from palmar.cli.view import View
 from palmar.cli.weights import Weights
-from palmar.errors import PalmarError
+from palmar.errors import PalmarError, one_of
 
 
 @runtime_checkable
@@ -68,6 +68,11 @@ def parse(words: Sequence[str]) -> Command:
 
     Raises PalmarError for words that are none, and SystemExit once --help is answered.
     """
+    if words and not words[0].startswith("-") and words[0] not in {*COMMANDS, *JOBS}:
+        try:
+            one_of("command", words[0], [*COMMANDS, *(verb for verb in JOBS if verb not in COMMANDS)])
+        except PalmarError as err:
+            raise PalmarError(f"{err} See palmar --help.") from None
     heard = io.StringIO()
     below = BELOW.get(tuple(words[:2]))  # type: ignore[call-overload]
     job = job_of(words)

@@ -91,6 +91,7 @@ class Train:
         if self.seed is not None:
             data = replace(data, seed=self.seed)
         folder = self.folder or Path("runs") / self.network
+        self.look()
         claim(folder, data)
         options = {
             "start": self.start,
@@ -105,6 +106,18 @@ class Train:
         else:
             note(f"{folder}: step {found.step} of {recipe.steps}; the same command goes on")
         return 0
+
+    def look(self) -> None:
+        """Raises PalmarError for what cannot be read, before a new run's folder is made."""
+        from palmar.data.photographs import read_photographs
+        from palmar.train.start import digest_of, read_graph
+
+        for folder in self.photographs:
+            read_photographs(folder)
+        if self.start is not None:
+            digest_of(self.start)
+            if self.start.is_file():
+                read_graph(self.start)
 
     def source(self) -> Literal["host", "device"]:
         """Where drawn samples are made."""

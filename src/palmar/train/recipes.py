@@ -280,7 +280,8 @@ def run_objects(
     def build() -> nn.Module:
         if start.is_dir():
             return start_from(ObjectDetector(config), start, torch.zeros(0, 32, 32, 3, dtype=torch.uint8))
-        images = [torch.as_tensor(batches(recipe.steps - 1 - n)["image"]) for n in range(CALIBRATION)]
+        last = max(recipe.steps, CALIBRATION) - 1
+        images = [torch.as_tensor(batches(last - n)["image"]) for n in range(CALIBRATION)]
         hands = start_from(Detector(), start, torch.cat(images))
         assert isinstance(hands, Detector)
         return ObjectDetector(config).begin(hands)
@@ -308,7 +309,8 @@ def begun(
     keep_lineage(run, start)
 
     def build() -> nn.Module:
-        images = [torch.as_tensor(batches(recipe.steps - 1 - n)["image"]).cpu() for n in range(CALIBRATION)]
+        last = max(recipe.steps, CALIBRATION) - 1
+        images = [torch.as_tensor(batches(last - n)["image"]).cpu() for n in range(CALIBRATION)]
         return start_from(network(), start, torch.cat(images))
 
     return replace(recipe, start=digest, ease=1.0), build  # finished weights need no easing in

@@ -33,11 +33,7 @@ def start_from(net: nn.Module, file: Path, images: UInt8[Tensor, "b h w 3"]) -> 
     """
     if file.is_dir():
         return load_average(file, net)[0]
-    onnx = need("onnx", extra="torch")
-    try:
-        graph = onnx.load(str(file)).graph
-    except Exception as err:  # onnx and protobuf raise classes of their own
-        raise PalmarError(f"{file}: not a readable ONNX file ({err}).") from err
+    onnx, graph = need("onnx", extra="torch"), read_graph(file)
     values = {i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).copy()) for i in graph.initializer}
     convolutions = _in_order(net, images[:1])
     nodes = [node for node in graph.node if node.op_type == "Conv"]
@@ -70,6 +66,17 @@ def start_from(net: nn.Module, file: Path, images: UInt8[Tensor, "b h w 3"]) -> 
     net.load_state_dict(state | taken)
     _unfold(net, images)
     return net
+
+
+def read_graph(file: Path) -> Any:
+    """The graph of an ONNX file. Raises PalmarError where there is none."""
+    onnx = need("onnx", extra="torch")
+    try:
+        return onnx.load(str(file)).graph
+    except FileNotFoundError as err:
+        raise PalmarError(f"{file}: no such file.") from err
+    except Exception as err:  # onnx and protobuf raise classes of their own
+        raise PalmarError(f"{file}: not a readable ONNX file ({err}).") from err
 
 
 def start_trunk(trunk: LandmarkerTrunk, images: UInt8[np.ndarray, "b s s 3"]) -> LandmarkerTrunk:
