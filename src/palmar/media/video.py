@@ -320,7 +320,8 @@ def _spans(every: list[int], lost: list[int]) -> list[tuple[int, int]]:
 
 THREADS = "1"
 """Of the encoder. With several, x264 writes other bytes now and then for the same pictures (small ones, one time in
-three), and others on machines with more cores."""
+three), and others on machines with more cores. "cpu-independent" besides: on some processors its lookahead has fast ways
+that write other bytes from run to run, with one thread too."""
 
 
 class VideoWriter:
@@ -345,7 +346,7 @@ class VideoWriter:
             raise PalmarError(f"{path}: videos are written as .mp4, .mov or .mkv.")
         self._kind = kinds[self.path.suffix.lower()]
         self.fps = check_fps(fps) or 30.0
-        self._options = {"crf": str(crf), "preset": preset, "threads": THREADS}
+        self._options = {"crf": str(crf), "preset": preset, "threads": THREADS, "x264-params": "cpu-independent=1"}
         self._options |= {} if gop is None else {"g": str(gop)}
         self._stack: ExitStack | None = None
         self._container: Any = None
