@@ -320,8 +320,8 @@ def _spans(every: list[int], lost: list[int]) -> list[tuple[int, int]]:
 
 THREADS = "1"
 """Of the encoder. With several, x264 writes other bytes now and then for the same pictures (small ones, one time in
-three), and others on machines with more cores. "cpu-independent" besides: on some processors its lookahead has fast ways
-that write other bytes from run to run, with one thread too."""
+three), and others on machines with more cores. "cpu-independent" besides: on some processors its lookahead has fast
+ways that write other bytes from run to run, with one thread too."""
 
 
 class VideoWriter:
