@@ -76,16 +76,12 @@ class Actions:
     """Write all figures here too, as JSON."""
 
     def run(self) -> Report:
-        import torch
+        from palmar.train.options import on_threads
 
         train = open_split(self.data, "train")
         held_out = open_split(self.test or self.data, self.split, train.vocabulary)
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             report = self.compare(list(train.clips), list(held_out.clips), train.vocabulary)
-        finally:
-            torch.set_num_threads(before)
         if self.out is not None:
             self.out.write_text(json.dumps(report.figures, indent=1) + "\n", encoding="utf-8")
         return report

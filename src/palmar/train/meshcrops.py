@@ -18,7 +18,6 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, Int, UInt8
 
 from palmar.data.freihand import VERTICES, FreiHand, part_rows
@@ -28,6 +27,7 @@ from palmar.hand import HandModel
 from palmar.synth.sample import crop_sample
 from palmar.tasks.mesh import MeshPredictor, MeshTruth, score
 from palmar.tasks.method import Report
+from palmar.train.options import on_threads
 
 MeshCrop = Mapping[str, np.ndarray]
 SEEDS = {"train": 61, "val": 62, "test": 63}
@@ -225,10 +225,6 @@ def evaluate(predictor: MeshPredictor, data: str, split: str, *, limit: int, thr
     limit: crops at most, spread over all; 0: all. threads: of PyTorch on the processor.
     """
     arrays, truth = held_out(open_crops(data, split, size=predictor.crop.size), limit)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with on_threads(threads):
         found = predictor(arrays["image"])
-    finally:
-        torch.set_num_threads(before)
     return score(found, truth, f"{data} {split}, {device}, {threads} threads, one at a time")

@@ -26,6 +26,7 @@ from palmar.methods.diffpose.model import (
 )
 from palmar.methods.diffpose.training import Batches, Evaluate, Train, parts
 from palmar.nn.diffusion import Cosine
+from palmar.train.checks import Runs
 from palmar.train.heatmaps import heat_sample, heat_samples
 
 IDLE_HEAD, IDLE_NORMS = 129, 8_192
@@ -260,7 +261,7 @@ def test_the_check_runs_and_can_fail():
         spread = {"unsure calibration": calibration, "unsure spread_follows_doubt": follows}
         runs = {PEAKS: [row | spread] * 2, ONE: [{k: v + 2 for k, v in row.items()}] * 2}
         runs[OURS] = [{k: v + ours for k, v in row.items()} | spread] * 2
-        return report(runs, "nowhere").passed
+        return report(Runs(runs), "nowhere").passed
 
     assert of(-0.5) is True
     assert of(0.0) is False

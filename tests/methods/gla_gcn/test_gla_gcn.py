@@ -12,6 +12,7 @@ from palmar.methods.gla_gcn.check import CLAIMS, COLUMNS, OURS, VARIANTS, Check,
 from palmar.methods.gla_gcn.convert import load_official, own_key
 from palmar.methods.gla_gcn.model import SKELETONS, AdaptiveGraph, Config, GlaGcn, adjacency, build
 from palmar.methods.gla_gcn.training import Evaluate, Train
+from palmar.train.checks import Runs
 
 
 def count(module) -> int:
@@ -196,7 +197,7 @@ def test_the_check_runs_and_can_fail():
         row = dict.fromkeys(COLUMNS, 10.0)
         runs = {name: [row, {k: v + 0.2 for k, v in row.items()}] for name in VARIANTS}
         runs[OURS] = [{k: v + ours for k, v in row.items()} for row in runs[OURS]]
-        return report(runs, np.array([noise]), "nowhere")
+        return report(Runs(runs), np.array([noise]), "nowhere")
 
     assert of(-0.5).passed
     assert len(of(-0.5).figures["claims"]) == len(CLAIMS) + 1

@@ -14,6 +14,7 @@ from palmar.methods.h2o import METHOD, action_training, check, training
 from palmar.methods.h2o.model import Config
 from palmar.methods.h2o.tagcn import SMALL
 from palmar.tasks.method import load
+from palmar.train.checks import Runs
 from palmar.types.firstperson import EgoClip, Split, Vocabulary
 
 WORDS = Vocabulary(("none", "a", "b", "c"), ("near", "far", "still"))
@@ -64,11 +65,12 @@ def test_the_recogniser_trains_and_is_scored(tmp_path):
 
 def test_the_check_compares_and_can_fail():
     report = check.Check("any", steps=2, batch=4, seeds=(0, 1), variants=("TA-GCN", "both hands")).run()
-    assert set(report.figures["top-1"]) == {"TA-GCN", "both hands"}
+    assert set(report.figures["runs"]) == {"TA-GCN", "both hands"}
+    runs = lambda found: Runs({name: [{"top-1": v} for v in values] for name, values in found.items()})  # noqa: E731
     good = {"TA-GCN": [0.8, 0.82], "both hands": [0.6, 0.61], "right hand": [0.4, 0.45]}
-    assert check.report(good, "").passed
-    assert not check.report({**good, "both hands": [0.7, 0.9]}, "").passed
-    assert not check.report({**good, "right hand": [0.9, 0.9]}, "").passed
+    assert check.report(runs(good), "").passed
+    assert not check.report(runs({**good, "both hands": [0.7, 0.9]}), "").passed
+    assert not check.report(runs({**good, "right hand": [0.9, 0.9]}), "").passed
     with pytest.raises(PalmarError, match="variants"):
         check.Check("any", variants=("nothing",)).run()
 

@@ -21,6 +21,7 @@ from palmar.methods.haco.training import Evaluate, Train, loss_of
 from palmar.nn.decoder import DecoderConfig, QueryDecoder
 from palmar.nn.vit import VitConfig
 from palmar.tasks.contact import figures, per_picture
+from palmar.train.checks import Runs
 from palmar.train.contacts import read_contacts
 
 
@@ -219,7 +220,7 @@ def test_the_check_runs_and_can_fail(touch, monkeypatch):
         row = dict.fromkeys(COLUMNS, 0.5)
         runs = {name: [row, {k: v + 0.02 for k, v in row.items()}] for name in (*VARIANTS, FLOOR)}
         runs[OURS] = [{k: v + ours for k, v in row.items()} for row in runs[OURS]]
-        return report(runs, "nowhere").passed
+        return report(Runs(runs), "nowhere").passed
 
     assert of(0.1) is True
     assert of(0.005) is False

@@ -10,6 +10,7 @@ from palmar.cli import main
 from palmar.errors import PalmarError
 from palmar.methods.hamba.check import CLAIMS, OURS, VARIANTS, Check, report
 from palmar.methods.hamba.training import Evaluate, TrainHamba, TrainHamer
+from palmar.train.checks import Runs
 from palmar.train.meshcrops import open_crops
 
 
@@ -70,7 +71,7 @@ def test_the_check_can_fail_and_hold():
         row = {"pa_mpjpe_mm": 10.0, "pa_mpjpe_occluded_mm": 12.0, "mpjpe_mm": 20.0}
         runs = {name: [row, {k: v + 0.2 for k, v in row.items()}] for name in VARIANTS}
         runs[OURS] = [{k: v + ours for k, v in row.items()} for row in runs[OURS]]
-        return report(runs, dict.fromkeys(VARIANTS, 1000), "nowhere")
+        return report(Runs(runs), dict.fromkeys(VARIANTS, 1000), "nowhere")
 
     assert of(-0.5).passed
     assert set(of(-0.5).figures["claims"].values()) == {True}

@@ -16,6 +16,7 @@ from palmar.methods.rejshand.model import SMALL, Config, CoordinateAttention, Re
 from palmar.methods.rejshand.objective import l1
 from palmar.methods.rejshand.training import Evaluate, Train, fitted
 from palmar.nn.fastvit import FastVit, FastVitConfig
+from palmar.train.checks import Runs
 
 
 def count(module) -> int:
@@ -178,7 +179,7 @@ def test_the_check_runs_and_can_fail(monkeypatch):
         row = dict.fromkeys(COLUMNS, 10.0)
         runs = {name: [row, {k: v + 0.2 for k, v in row.items()}] for name in VARIANTS}
         runs[OURS] = [{k: v + ours for k, v in row.items()} for row in runs[OURS]]
-        return report(runs, "nowhere", share, 10.0).passed
+        return report(Runs(runs), "nowhere", share, 10.0).passed
 
     assert of(-0.5) is True
     assert of(-0.05) is False

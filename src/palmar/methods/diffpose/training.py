@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from tyro.conf import arg
 
 from palmar.methods.diffpose.model import PAPER, SMALL, Config, DiffPose, Kind, candidates, odds, packed
@@ -19,6 +18,7 @@ from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.heatmaps import HeatSample, heat_samples
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 
 SIZES = {"small": SMALL, "paper": PAPER}
 
@@ -47,7 +47,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(RunOptions):
     """Train DiffPose, many 3D poses from a hand's heat maps, and go on where the run stands."""
 
     count: int = 10_000
@@ -63,20 +63,13 @@ class Train:
     batch: int = 64
     rate: float = 1e-3
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report:
         config = replace(SIZES[self.size], kind=self.kind, samples=self.samples)
         write_network(self.folder, config, None, f"drawn:{self.count}", name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(300, max(self.steps // 10, 1)),
-                        weight_decay=0.0, ema=0.995)  # fmt: skip
-        outcome = fit(heat_samples("train", self.count), config, recipe, self.folder, minutes=self.minutes,
-                      workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
+                        weight_decay=0.0, ema=0.995, precision=self.precision)  # fmt: skip
+        outcome = fit(heat_samples("train", self.count), config, recipe, self.folder, **self.options())
         return told(outcome, self.folder)
 
 
@@ -108,12 +101,8 @@ class Evaluate:
 
     def run(self) -> Report:
         data = parts(heat_samples("test", self.hands))[self.split]
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             values = errors(Hypothesiser.of_run(self.weights, device=self.device), data, self.hypotheses)
-        finally:
-            torch.set_num_threads(before)
         return hypotheses.score(values, len(data), self.hypotheses, f"drawn hands, {self.split}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -26,13 +26,14 @@ from palmar.tasks.method import Report
 from palmar.tracking.detector import Detections
 from palmar.tracking.networks import OnnxNetworks
 from palmar.train.loop import Recipe, load_average, train
+from palmar.train.options import RunOptions
 from palmar.types.firstperson import EgoFrame
 
 NAME = "effhandnet"
 
 
 @dataclass(frozen=True)
-class TrainEffHandNet:
+class TrainEffHandNet(RunOptions):
     """Train EffHandNet, the heat maps of one hand in its crop, and go on where the run stands.
 
     The paper's network is --trunk efficientnet_v2_s --head 256.
@@ -59,11 +60,6 @@ class TrainEffHandNet:
     """Of the changes of light and sensor."""
     part: str = "train"
     """Part of each data set."""
-    minutes: float | None = None
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report | None:
         config = HandNetConfig(self.trunk, self.size, self.head, self.sigma)
@@ -71,7 +67,7 @@ class TrainEffHandNet:
             [open_split(text, self.part) for text in self.data], self.size, self.batch, self.seed, self.strength
         )
         warmup = min(300, max(self.steps // 10, 1))
-        recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, warmup=warmup)
+        recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, warmup=warmup, precision=self.precision)
         write_network(self.folder, NAME, asdict(config), self.data)
 
         def build() -> nn.Module:
@@ -81,8 +77,7 @@ class TrainEffHandNet:
             return net
 
         outcome = train(
-            build, HandLoss(self.sigma), batches, recipe, self.folder, minutes=self.minutes, workers=self.workers,
-            threads=self.threads, device=self.device, quiet=self.quiet,
+            build, HandLoss(self.sigma), batches, recipe, self.folder, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 

@@ -30,6 +30,7 @@ from palmar.nn.detector import Detector
 from palmar.nn.trunks import Name, make_trunk, read_state
 from palmar.tasks.method import Report
 from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.options import RunOptions
 from palmar.train.start import LINEAGE, digest_of, inherited, keep_lineage, start_from
 from palmar.types.firstperson import EgoFrame
 
@@ -41,7 +42,7 @@ CALIBRATION = 4
 
 
 @dataclass(frozen=True)
-class TrainEffHandEgoNet:
+class TrainEffHandEgoNet(RunOptions):
     """Train EffHandEgoNet, both hands' heat maps from a whole first-person picture, and go on where the run stands.
 
     The defaults are small enough for two processor cores: the body of palmar's hand detector, 256 x 192 pixels. The
@@ -81,15 +82,6 @@ class TrainEffHandEgoNet:
     """Hands whose maps are learned from; the paper's are those that the network thinks to be there."""
     part: str = "train"
     """Part of each data set."""
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    """Processes that make samples; 0: the training process itself."""
-    threads: int | None = None
-    """Of the training process, on a CPU."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     def config(self, objects: int) -> EgoNetConfig:
         """objects: names that the data has, "none" included."""
@@ -117,8 +109,7 @@ class TrainEffHandEgoNet:
         write_network(self.folder, "effhandegonet", asdict(config), self.data)
         loss = EgoLoss(self.sigma, presence=0.01 if right else 0.02, over=self.over)
         outcome = train(
-            build, loss, batches, recipe, self.folder, minutes=self.minutes,
-            workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
+            build, loss, batches, recipe, self.folder, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 

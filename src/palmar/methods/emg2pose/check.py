@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from palmar.errors import PalmarError
-from palmar.methods.emg2pose.model import PAPER, Config, Rollout, reach
-from palmar.methods.emg2pose.recordings import Mode, Window, every
+from palmar.methods.emg2pose.model import PAPER, Config, Rollout, build, reach
+from palmar.methods.emg2pose.objective import Loss
+from palmar.methods.emg2pose.recordings import Batches, Mode, Window, every
 from palmar.methods.emg2pose.stream import Speed, speed
 from palmar.methods.emg2pose.synthetic import HELD, TRAINED, People
-from palmar.methods.emg2pose.training import SMALL, fit, score
+from palmar.methods.emg2pose.training import SMALL, Unpacking, score
 from palmar.tasks.method import Report
 from palmar.tasks.signal import Record, errors, known
-from palmar.train.loop import Recipe
+from palmar.train.checks import Runs, brief, chosen, trained
+from palmar.train.options import on_threads
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Variant:
     turn: int = 1
 
 
+OURS, GUESS = "vemg2pose", "mean pose; first pose held"
 _VELOCITY = replace(PAPER["regression_vemg2pose"], **SMALL, scale=0.1)
 VARIANTS: Mapping[str, Variant] = {
     "vemg2pose": Variant(_VELOCITY),
@@ -42,6 +41,11 @@ VARIANTS: Mapping[str, Variant] = {
 """Small networks. Scales are larger than the hundredth of the paper, but where it is said: so few steps cannot
 make the decoder's weights as large as that asks for."""
 SETS = ("user", "stage", "user_stage", "band")
+CLAIMS = (
+    ("no turned bands", "band"), ("velocity from zero", "user"), ("position", "user"),
+    ("position, scale 0.01", "user"), ("NeuroPose", "user"), ("SensingDynamics", "user"),
+)  # fmt: skip
+"""vemg2pose is better than this variant on this set."""
 TEST = {"user": (TRAINED, True), "stage": (HELD, False), "user_stage": (HELD, True)}
 """Stages of each test set, and whether its users are held out."""
 
@@ -75,26 +79,21 @@ class Check:
     threads: int = 1
 
     def run(self) -> Report:
-        if not self.seeds or "vemg2pose" not in self.variants or not set(self.variants) <= set(VARIANTS):
-            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with vemg2pose among them.")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        chosen(self.variants, VARIANTS, OURS, self.seeds)
+        with on_threads(self.threads):
             people = People(0, self.seconds)
             learn = list(people.everyone(range(self.users), TRAINED, (0, 1)))
             test = self.tests(people)
-            found: dict[str, list[dict[str, float]]] = {}
+            runs = Runs({GUESS: [constant(learn, test)]})
             fast: Speed | None = None
             for name in self.variants:
                 for seed in self.seeds:
-                    model = self.trained(VARIANTS[name], name, learn, seed)
-                    found.setdefault(name, []).append(scores(model, test))
-                    if name == "vemg2pose" and isinstance(model, Rollout):
+                    model = self.model(VARIANTS[name], learn, seed)
+                    runs.add(name, scores(model, test))
+                    if name == OURS and isinstance(model, Rollout):
                         fast = speed(model)
-        finally:
-            torch.set_num_threads(before)
         assert fast is not None
-        return report(found, constant(learn, test), fast, self.steps * self.batch)
+        return report(runs, fast, self.steps * self.batch)
 
     def tests(self, people: People) -> dict[str, list[Window]]:
         late, early = range(self.users, self.users + self.held_out), range(self.held_out)
@@ -112,17 +111,14 @@ class Check:
             raise PalmarError("check: recordings are too short for a window; give more seconds.")
         return out
 
-    def trained(self, variant: Variant, name: str, learn: Sequence[Record], seed: int) -> torch.nn.Module:
-        recipe = Recipe(
-            f"check: {name}", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1), weight_decay=0.0,
-            clip=1.0, ema=0.98,
-        )  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = fit(
-                learn, variant.config, recipe, Path(folder), span=self.span, mode=variant.mode, turn=variant.turn,
-                threads=self.threads, device="cpu", checkpoint_minutes=60, quiet=True,
-            )  # fmt: skip
-        return outcome.model
+    def model(self, variant: Variant, learn: Sequence[Record], seed: int) -> torch.nn.Module:
+        """That learned from recordings."""
+        config = variant.config
+        batches = Batches(learn, config.context, self.span, self.batch, seed, variant.mode, variant.turn)
+        recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.0, clip=1.0, ema=0.98)
+        return trained(
+            lambda: Unpacking(build(config), config.electrodes), Loss(), batches, recipe, threads=self.threads
+        ).net
 
 
 def scores(model: torch.nn.Module, test: Mapping[str, Sequence[Window]]) -> dict[str, float]:
@@ -154,50 +150,25 @@ def _degrees(values: Sequence[float]) -> float:
     return float(np.degrees(np.nanmean(values)))
 
 
-def report(
-    found: Mapping[str, Sequence[Mapping[str, float]]], guess: Mapping[str, float], fast: Speed, samples: int
-) -> Report:
-    """Table, and whether every claim held in the mean over seeds."""
-    columns = [name + what for name in SETS for what in ("", " tracking")]
-    mean = {name: {c: _mean(runs, c) for c in columns} for name, runs in found.items()}
-    rows = [
-        f"| degrees | {' | '.join(c.replace('_', ' + ') for c in columns)} |",
-        "|" + "---|" * (len(columns) + 1),
-        f"| mean pose; first pose held | {' | '.join(f'{guess[c]:.1f}' for c in columns)} |",
-    ]
-    for name, runs in found.items():
-        cells = [
-            "" if np.isnan(mean[name][c]) else f"{mean[name][c]:.2f} ± {np.std([r[c] for r in runs]):.2f}"
-            for c in columns
-        ]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    ours = mean["vemg2pose"]
+def report(runs: Runs, fast: Speed, samples: int) -> Report:
+    """Table and verdicts: every difference counts where it is larger than the spreads over seeds."""
+    columns = {name + what: (name + what).replace("_", " + ") for name in SETS for what in ("", " tracking")}
     claims = {
-        "tracking is better than regression (user)": ours["user tracking"] < ours["user"],
-        "regression is better than the mean pose (user)": ours["user"] < guess["user"],
-        "tracking is better than the first pose held (user)": ours["user tracking"] < guess["user tracking"],
-        "users and stages held out are harder than users": ours["user"] < ours["user_stage"],
+        "tracking is better than regression (user)": _apart(runs, OURS, "user", OURS, "user tracking"),
+        "regression is better than the mean pose (user)": runs.lower(OURS, GUESS, "user"),
+        "tracking is better than the first pose held (user)": runs.lower(OURS, GUESS, "user tracking"),
+        "users and stages held out are harder than users": _apart(runs, OURS, "user_stage", OURS, "user"),
     }
-    for name, column in (
-        ("no turned bands", "band"), ("velocity from zero", "user"), ("position", "user"),
-        ("position, scale 0.01", "user"), ("NeuroPose", "user"), ("SensingDynamics", "user"),
-    ):  # fmt: skip
-        if name in mean:
-            claims[f"better than {name} ({column})"] = ours[column] < mean[name][column]
-    rows += [
-        "",
-        f"Mean ± spread over {len(next(iter(found.values())))} seeds, {samples:,} windows a run; band: users held out, "
-        "with the band turned by an electrode.",
-        f"Stream: {fast.median_ms:.2f} ms for 20 ms of signal, {fast.times_real:.0f} times as fast as it comes.",
-        "",
-        *[f"- {claim}: {'yes' if held else 'NO'}" for claim, held in claims.items()],
-    ]
-    figures: dict[str, Any] = {
-        "runs": {k: [dict(run) for run in v] for k, v in found.items()}, "constant": dict(guess),
-        "claims": {k: bool(v) for k, v in claims.items()}, "samples": samples, "stream": vars(fast),
-    }  # fmt: skip
-    return Report(figures, "\n".join(rows), all(claims.values()))
+    claims |= {
+        f"better than {name} ({column})": runs.lower(OURS, name, column) for name, column in CLAIMS if name in runs
+    }
+    rows = [*runs.table(columns, corner="degrees"), "", "Band: users held out, with the band turned by an electrode. "
+            f"Stream of the small network: {fast.median_ms:.2f} ms for 20 ms of signal, {fast.times_real:.0f} times as "
+            "fast as it comes."]  # fmt: skip
+    return runs.report(rows, claims, f"{samples:,} windows a run", samples=samples, stream=vars(fast))
 
 
-def _mean(runs: Sequence[Mapping[str, float]], column: str) -> float:
-    return float(np.mean([run.get(column, float("nan")) for run in runs]))
+def _apart(runs: Runs, more: str, column: str, less: str, other: str) -> bool:
+    """Whether one column's mean is above another's by more than the larger of their spreads."""
+    gap = runs.mean(more, column) - runs.mean(less, other)
+    return bool(gap > max(runs.spread(more, column), runs.spread(less, other)))

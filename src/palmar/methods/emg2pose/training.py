@@ -23,6 +23,7 @@ from palmar.tasks.method import Report
 from palmar.tasks.signal import RATE, Scored, errors, known, report
 from palmar.train.described import read_network, told, write_network
 from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.options import RunOptions, on_threads
 
 NAME = "emg2pose"
 """In `network.json` of a run: all networks of this method, which their configs tell apart."""
@@ -53,7 +54,7 @@ def fit(sources: Sequence[Source], config: Config, recipe: Recipe, folder: Path,
 
 
 @dataclass(frozen=True)
-class _Train:
+class _Train(RunOptions):
     data: Annotated[Path, arg(metavar="DIR")]
     """Folder in emg2pose's layout, with metadata.csv: the public data set, or python -m
     palmar.methods.emg2pose.synthetic."""
@@ -76,19 +77,13 @@ class _Train:
     batch: int = 64
     rate: float = 1e-3
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     network: ClassVar[str]
     spans: ClassVar[int]
 
     def base(self) -> Config:
-        raise NotImplementedError
+        """The paper's."""
+        return PAPER[self.network]
 
     def config(self) -> Config:
         changes: dict[str, Any] = dict(SMALL) if self.size == "small" else {}
@@ -109,7 +104,7 @@ class _Train:
         )  # fmt: skip
         outcome = fit(
             sources, config, recipe, folder, span=self.span or self.spans, mode=self.mode, turn=self.turn,
-            minutes=self.minutes, workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
+            **self.options(),
         )  # fmt: skip
         return told(outcome, folder)
 
@@ -132,9 +127,6 @@ class TrainPosition(_Train):
     network: ClassVar[str] = "emg2pose"
     spans: ClassVar[int] = 4000
 
-    def base(self) -> Config:
-        return PAPER["emg2pose"]
-
 
 @dataclass(frozen=True)
 class TrainNeuroPose(_Train):
@@ -143,9 +135,6 @@ class TrainNeuroPose(_Train):
     network: ClassVar[str] = "neuropose"
     spans: ClassVar[int] = 4000
 
-    def base(self) -> Config:
-        return PAPER["neuropose"]
-
 
 @dataclass(frozen=True)
 class TrainSensingDynamics(_Train):
@@ -153,9 +142,6 @@ class TrainSensingDynamics(_Train):
 
     network: ClassVar[str] = "sensingdynamics"
     spans: ClassVar[int] = 10_167
-
-    def base(self) -> Config:
-        return PAPER["sensingdynamics"]
 
 
 # ---------------------------------------------------------------------------------------------------------- evaluation
@@ -222,9 +208,7 @@ class Evaluate:
     device: str = "cpu"
 
     def run(self) -> Report:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             model = load_model(self.weights).to(self.device).eval()
             rolls = isinstance(model, Rollout)
             if self.mode == "tracking" and not rolls:
@@ -248,5 +232,3 @@ class Evaluate:
                 )
                 out = replace(out, figures=figures, table=f"{out.table}\n{line}")
             return out
-        finally:
-            torch.set_num_threads(before)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 
-from palmar.errors import PalmarError
-from palmar.methods.gla_gcn.model import Config, Frame, GlaGcn, Temporal
+from palmar.methods.gla_gcn.model import Config, build
+from palmar.methods.gla_gcn.objective import lifting_loss
 from palmar.methods.gla_gcn.predictor import Lifter
-from palmar.methods.gla_gcn.training import errors, fit
+from palmar.methods.gla_gcn.training import errors
 from palmar.tasks.method import Report
-from palmar.train.loop import Recipe
-from palmar.train.tracks import Tracks, open_tracks
+from palmar.train.checks import Runs, brief, chosen, trained
+from palmar.train.options import on_threads
+from palmar.train.tracks import Batches, Tracks, open_tracks
 
 OURS = "GLA-GCN"
 _SMALL = Config(width=32, dropout=0.0)
@@ -30,7 +28,7 @@ VARIANTS: Mapping[str, Config] = {
 """The last two have about as many numbers as the first."""
 NOISES = (0.0, 2.0, 5.0)
 """Pixels on the points that are lifted; all learned from points with `Check.noise`."""
-COLUMNS = {"mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "P-MPJPE", "mpjve_mm_s": "MPJVE"}
+COLUMNS = {"mpjpe_mm": "MPJPE, mm", "pa_mpjpe_mm": "P-MPJPE, mm", "mpjve_mm_s": "MPJVE, mm/s"}
 CLAIMS = (("pooled readout", "mpjpe_mm"), ("fixed edges", "mpjpe_mm"), ("temporal convolution", "mpjpe_mm"),
           ("single frames", "mpjpe_mm"), ("single frames", "mpjve_mm_s"))  # fmt: skip
 
@@ -52,56 +50,35 @@ class Check:
     threads: int = 1
 
     def run(self) -> Report:
-        if not self.seeds or OURS not in self.variants or not set(self.variants) <= set(VARIANTS):
-            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with {OURS} among them.")
+        chosen(self.variants, VARIANTS, OURS, self.seeds)
         learn, test = open_tracks(self.data, "train"), open_tracks(self.test, "test")
-        found: dict[str, list[dict[str, float]]] = {}
-        growing: list[list[float]] = []
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        runs, growing = Runs(), []
+        with on_threads(self.threads):
             for name in self.variants:
                 config = replace(VARIANTS[name], skeleton=learn.skeleton)  # type: ignore[arg-type]
                 for seed in self.seeds:
-                    lifter = self.trained(config, learn, seed)
-                    found.setdefault(name, []).append(errors(lifter, test, noise=self.noise))
+                    lifter = self.lifter(config, learn, seed)
+                    runs.add(name, errors(lifter, test, noise=self.noise))
                     if name == OURS:
                         growing.append([errors(lifter, test, noise=noise)["mpjpe_mm"] for noise in NOISES])
-        finally:
-            torch.set_num_threads(before)
-        where = (f"{len(learn.tracks)} clips to learn from, {len(test.tracks)} held out, {self.noise:g} px of noise; "
-                 f"{self.steps * self.batch:,} windows of {VARIANTS[OURS].frames} frames a run")  # fmt: skip
-        return report(found, np.array(growing), where)
+        where = (
+            f"{len(learn.tracks)} clips to learn from, {len(test.tracks)} held out, {self.noise:g} px of noise; "
+            f"{self.steps * self.batch:,} windows of {VARIANTS[OURS].frames} frames a run"
+        )
+        return report(runs, np.array(growing), where)
 
-    def trained(self, config: Config, learn: Tracks, seed: int) -> Lifter:
-        recipe = Recipe("check", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1), decay=0.5,
-                        weight_decay=0.01)  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = fit(learn, config, recipe, Path(folder), noise=self.noise, device="cpu", checkpoint_minutes=60,
-                          quiet=True, threads=self.threads)  # fmt: skip
-        assert isinstance(outcome.model, GlaGcn | Temporal | Frame)
-        return Lifter(outcome.model)
+    def lifter(self, config: Config, learn: Tracks, seed: int) -> Lifter:
+        """That learned from tracks."""
+        recipe = brief(self.steps, self.batch, self.rate, seed, decay=0.5, weight_decay=0.01)
+        batches = Batches(learn, config.frames, size=self.batch, seed=seed, noise=self.noise)
+        return Lifter(trained(lambda: build(config), lifting_loss, batches, recipe, threads=self.threads))
 
 
-def report(found: Mapping[str, Sequence[Mapping[str, float]]], growing: np.ndarray, where: str) -> Report:
-    """Table and verdicts."""
-    mean = {n: {c: float(np.mean([r[c] for r in runs])) for c in COLUMNS} for n, runs in found.items()}
-    spread = {n: {c: float(np.std([r[c] for r in runs])) for c in COLUMNS} for n, runs in found.items()}
-    rows = ["| | MPJPE mm | P-MPJPE mm | MPJVE mm/s |", "|---|---|---|---|"]
-    for name in found:
-        cells = " | ".join(f"{mean[name][c]:.2f} ± {spread[name][c]:.2f}" for c in COLUMNS)
-        rows.append(f"| {name} | {cells} |")
-    claims: dict[str, bool] = {}
-    for other, column in CLAIMS:
-        if other in found:
-            claims[f"better than {other} ({COLUMNS[column]})"] = bool(
-                mean[other][column] - mean[OURS][column] > max(spread[other][column], spread[OURS][column])
-            )
+def report(runs: Runs, growing: np.ndarray, where: str) -> Report:
+    """Table and verdicts. growing: [seeds, noises] millimetres of GLA-GCN."""
+    claims = {f"better than {other} ({COLUMNS[c]})": runs.lower(OURS, other, c) for other, c in CLAIMS if other in runs}
     noise = growing.mean(0)
     claims["error grows with noise"] = bool((np.diff(noise) > 0).all())
-    rows += ["", f"{where}; {len(next(iter(found.values())))} seeds. GLA-GCN with "
-             + ", ".join(f"{n:g} px: {e:.2f} mm" for n, e in zip(NOISES, noise, strict=True)) + ".", "",
-             *(f"- {claim}: {'held' if held else 'did not hold'}" for claim, held in claims.items())]  # fmt: skip
-    values = {"scale": where, "runs": {k: [dict(r) for r in v] for k, v in found.items()}, "claims": claims,
-              "noise px": list(NOISES), "mpjpe by noise": noise.tolist()}  # fmt: skip
-    return Report(values, "\n".join(rows), all(claims.values()))
+    told = ", ".join(f"{n:g} px: {e:.2f} mm" for n, e in zip(NOISES, noise, strict=True))
+    return runs.report([*runs.table(COLUMNS), "", f"{OURS} with {told}."], claims, where,
+                       **{"noise px": list(NOISES), "mpjpe by noise": noise.tolist()})  # fmt: skip

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
-import torch
 from tyro.conf import arg
 
 from palmar.errors import PalmarError
@@ -19,11 +18,12 @@ from palmar.tasks import lifting
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 from palmar.train.tracks import Batches, Tracks, noisy, open_tracks
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(RunOptions):
     """Train GLA-GCN, or a lifter that it is compared with, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")] = "drawn:400"
@@ -45,12 +45,6 @@ class Train:
     batch: int = 256
     rate: float = 2e-3
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report:
         tracks = open_tracks(self.data, "train")
@@ -58,9 +52,8 @@ class Train:
                         readout=self.readout, sequence=self.sequence)  # type: ignore[arg-type]  # fmt: skip
         write_network(self.folder, config, None, self.data, name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(300, max(self.steps // 10, 1)),
-                        decay=0.5, weight_decay=0.01)  # fmt: skip
-        outcome = fit(tracks, config, recipe, self.folder, noise=self.noise, minutes=self.minutes, workers=self.workers,
-                      threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
+                        decay=0.5, weight_decay=0.01, precision=self.precision)  # fmt: skip
+        outcome = fit(tracks, config, recipe, self.folder, noise=self.noise, **self.options())
         return told(outcome, self.folder)
 
 
@@ -98,12 +91,8 @@ class Evaluate:
         if lifter.network.config.skeleton != tracks.skeleton:
             raise PalmarError(f"{self.weights}: lifts a {lifter.network.config.skeleton}; {self.data} are of a "
                               f"{tracks.skeleton}.")  # fmt: skip
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             values = errors(lifter, tracks, noise=self.noise)
-        finally:
-            torch.set_num_threads(before)
         frames = sum(len(track.points) for track in tracks.tracks)
         where = f"{self.data} {self.split}, {self.noise:g} px of noise"
         return lifting.score(values, len(tracks.tracks), frames, where)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from tyro.conf import arg
@@ -21,13 +20,14 @@ from palmar.tasks.action import score
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 from palmar.types.firstperson import EgoClip
 
 SIZES = {"paper": PAPER, "small": SMALL}
 
 
 @dataclass(frozen=True)
-class TrainAction:
+class TrainAction(RunOptions):
     """Train TA-GCN on clips of 3D hands and objects, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")]
@@ -46,10 +46,6 @@ class TrainAction:
     batch: int = 32
     rate: float = 2e-3
     seed: int = 0
-    minutes: float | None = None
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report:
         split = open_split(self.data, self.part)
@@ -59,10 +55,9 @@ class TrainAction:
         )
         write_network(self.folder, config, split.vocabulary, self.data, name=ACTION)
         recipe = Recipe(ACTION, self.seed, self.batch, self.steps, self.rate, min(200, max(self.steps // 10, 1)),
-                        weight_decay=0.01)  # fmt: skip
+                        weight_decay=0.01, precision=self.precision)  # fmt: skip
         outcome = fit(
-            split.clips, config, recipe, self.folder, noise=self.noise, minutes=self.minutes, threads=self.threads,
-            device=self.device, quiet=self.quiet,
+            split.clips, config, recipe, self.folder, noise=self.noise, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 
@@ -99,10 +94,6 @@ class EvaluateAction:
         clips = open_split(self.data, self.split, recogniser.vocabulary).clips
         if not len(clips):
             raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             found = recogniser(clips)
-        finally:
-            torch.set_num_threads(before)
         return score(found, clips, recogniser.vocabulary)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from tyro.conf import arg
 
 from palmar.data.datasets import open_split
@@ -20,13 +19,14 @@ from palmar.tasks.handobject import HandsAndObject, score, some
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 from palmar.types.firstperson import EgoFrame
 
 SIZES = {"paper": PAPER, "small": SMALL}
 
 
 @dataclass(frozen=True)
-class TrainPose:
+class TrainPose(RunOptions):
     """Train the H2O network, two hands and an object from one picture, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")]
@@ -47,13 +47,6 @@ class TrainPose:
     strength: float = 1.0
     """Of the random hue, saturation and exposure."""
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     def run(self) -> Report:
         split = open_split(self.data, self.part)
@@ -68,8 +61,7 @@ class TrainPose:
         recipe = Recipe("h2o", self.seed, self.batch, self.steps, self.rate, min(500, max(self.steps // 10, 1)),
                         weight_decay=5e-4, precision=self.precision)  # fmt: skip
         outcome = fit(
-            split.frames, config, recipe, self.folder, strength=self.strength, minutes=self.minutes,
-            workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
+            split.frames, config, recipe, self.folder, strength=self.strength, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 
@@ -102,14 +94,10 @@ class EvaluatePose:
     device: str = "cpu"
 
     def run(self) -> Report:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             predictor = PosePredictor.of_run(self.weights, device=self.device)
             frames = some(open_split(self.data, self.split, predictor.vocabulary), self.limit, self.data)
             found = predictor(frames)
-        finally:
-            torch.set_num_threads(before)
         report = score(found, frames, f"{self.device}, {self.threads} threads, one frame at a time")
         turned = rotation_error(found, frames)
         note = f"{report.table}\nObject's rotation off by {turned:.1f} degrees (median, of the known box)."

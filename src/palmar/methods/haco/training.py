@@ -23,6 +23,7 @@ from palmar.tasks.method import Report
 from palmar.train.contacts import ContactCrops, read_contacts
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 from palmar.train.start import start_trunk
 
 SIZES = {"small": SMALL, "paper": PAPER}
@@ -59,7 +60,7 @@ def loss_of(contact: np.ndarray, model: HandModel, kind: Loss) -> ContactLoss:
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(RunOptions):
     """Train HACO, the contact of every vertex of a hand, and go on where the run stands."""
 
     data: Annotated[Path, arg(metavar="DIR")]
@@ -78,12 +79,6 @@ class Train:
     batch: int = 24
     rate: float = 5e-4
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report:
         model = HandModel.default()
@@ -91,9 +86,10 @@ class Train:
         crops = read_contacts(self.data, size=config.size, threshold=self.threshold)
         write_network(self.folder, config, None, str(self.data), name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(300, max(self.steps // 10, 1)),
-                        weight_decay=1e-4)  # fmt: skip
-        outcome = fit(crops, config, recipe, self.folder, loss=self.loss, balance=self.balance, minutes=self.minutes,
-                      workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
+                        weight_decay=1e-4, precision=self.precision)  # fmt: skip
+        outcome = fit(
+            crops, config, recipe, self.folder, loss=self.loss, balance=self.balance, **self.options()
+        )
         return told(outcome, self.folder)
 
 
@@ -134,12 +130,8 @@ class Evaluate:
         if crops.contact.shape[1] != predictor.network.config.vertices:
             raise PalmarError(f"{self.data}: hands of {crops.contact.shape[1]} vertices; the network says "
                               f"{predictor.network.config.vertices}.")  # fmt: skip
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             found = predictor(crops.images)
-        finally:
-            torch.set_num_threads(before)
         values: Mapping[str, float] = contact.figures(found, crops.contact > 0.5, self.threshold)
         return contact.score(dict(values), len(crops), f"{self.data}, {self.device}")
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float
 
 from palmar.errors import PalmarError
-from palmar.methods.hamba.hand import Meant
 from palmar.methods.hamba.model import SMALL, SMALL_HAMER, Config, MeshNetwork
 from palmar.methods.hamba.objective import MeshLoss
 from palmar.methods.hamba.training import begun
 from palmar.tasks.mesh import HandMeshes, MeshTruth, figures
 from palmar.tasks.method import Report
-from palmar.train.loop import Recipe, train
+from palmar.train.checks import OnMaps, Rows, Runs, brief, chosen, maps, trained
 from palmar.train.meshcrops import held_out, open_crops
+from palmar.train.options import on_threads
 
 OURS = "Hamba"
 VARIANTS: Mapping[str, Config] = {
@@ -57,65 +54,35 @@ class Check:
     threads: int = 1
 
     def run(self) -> Report:
-        if not self.seeds or OURS not in self.variants or not set(self.variants) <= set(VARIANTS):
-            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with {OURS} among them.")
+        chosen(self.variants, VARIANTS, OURS, self.seeds)
         if not self.data.startswith("drawn:") or not self.test.startswith("drawn:"):
             raise PalmarError("check: so many drawn crops, drawn:COUNT, for the data and the test.")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        found: dict[str, list[dict[str, float]]] = {}
-        sizes: dict[str, int] = {}
-        try:
+        runs, sizes = Runs(), {}
+        with on_threads(self.threads):
             crops = open_crops(self.data, "train", size=SMALL.size)
             learn, _ = held_out(crops, 0)
             arrays, truth = held_out(open_crops(self.test, "test", size=SMALL.size), 0)
-            trunk = begun(SMALL, None, crops).trunk.eval()
+            trunk = begun(SMALL, None, crops).trunk
             learn["image"], arrays["image"] = (maps(trunk, part["image"]) for part in (learn, arrays))
             for name in self.variants:
                 for seed in self.seeds:
-                    network = self.trained(VARIANTS[name], learn, seed)
-                    sizes[name] = sum(p.numel() for p in network.head.parameters())
-                    found.setdefault(name, []).append(errors(network, arrays["image"], truth))
-        finally:
-            torch.set_num_threads(before)
+                    head = self.head(VARIANTS[name], learn, seed)
+                    sizes[name] = sum(p.numel() for p in head.head.parameters())
+                    runs.add(name, errors(head, arrays["image"], truth))
         where = (
-            f"{len(learn['image']):,} crops to learn from, {len(truth.joints)} held out, {int(truth.occluded.sum())} "
-            f"of them with most joints hidden; {self.steps * self.batch:,} samples a run"
+            f"Millimetres; {len(learn['image']):,} crops to learn from, {len(truth.joints)} held out, "
+            f"{int(truth.occluded.sum())} of them with most joints hidden; {self.steps * self.batch:,} samples a run"
         )
-        return report(found, sizes, where)
+        return report(runs, sizes, where)
 
-    def trained(self, config: Config, learn: Mapping[str, np.ndarray], seed: int) -> MeshNetwork:
-        """A head that learned from the maps of crops."""
-
-        def batches(number: int) -> dict[str, np.ndarray]:
-            rows = np.random.default_rng((seed, number)).integers(len(learn["image"]), size=self.batch)
-            return {name: column[rows] for name, column in learn.items() if name != "vertices"}
-
-        recipe = Recipe("check", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1), weight_decay=1e-4)
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = train(lambda: OnMaps(config), MeshLoss(config.size), batches, recipe, Path(folder), device="cpu",
-                            checkpoint_minutes=60, quiet=True, threads=self.threads)  # fmt: skip
-        assert isinstance(outcome.model, OnMaps)
-        return outcome.model.network
-
-
-class OnMaps(nn.Module):
-    """A mesh network that is given its trunk's maps. The trunk is not learned."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.network = MeshNetwork(config)
-        self.network.trunk = nn.Identity()
-
-    def forward(self, features: Float[Tensor, "b c h w"]) -> tuple[Meant, Meant | None]:
-        return self.network.read(features)
-
-
-@torch.inference_mode()
-def maps(trunk: nn.Module, images: UInt8[np.ndarray, "n s s 3"], batch: int = 64) -> Float[np.ndarray, "n c h w"]:
-    """What the trunk makes of all crops."""
-    parts = [trunk(torch.from_numpy(images[i : i + batch])).numpy() for i in range(0, len(images), batch)]
-    return np.concatenate(parts)
+    def head(self, config: Config, learn: Mapping[str, np.ndarray], seed: int) -> MeshNetwork:
+        """That learned from the maps of crops."""
+        columns = {name: column for name, column in learn.items() if name != "vertices"}
+        recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=1e-4)
+        loss, batches = MeshLoss(config.size), Rows(columns, self.batch, seed)
+        found = trained(lambda: OnMaps(MeshNetwork(config)), loss, batches, recipe, threads=self.threads)
+        assert isinstance(found.network, MeshNetwork)
+        return found.network
 
 
 @torch.inference_mode()
@@ -127,24 +94,14 @@ def errors(network: MeshNetwork, features: Float[np.ndarray, "n c h w"], truth: 
     return {name: value for name, value in all_.items() if name in COLUMNS}
 
 
-def report(found: Mapping[str, Sequence[Mapping[str, float]]], sizes: Mapping[str, int], where: str) -> Report:
+def report(runs: Runs, sizes: Mapping[str, int], where: str) -> Report:
     """Table and verdicts."""
-    names = [c for c in COLUMNS if all(c in run for runs in found.values() for run in runs)]
-    mean = {n: {c: float(np.mean([r[c] for r in runs])) for c in names} for n, runs in found.items()}
-    spread = {n: {c: float(np.std([r[c] for r in runs])) for c in names} for n, runs in found.items()}
-    rows = [f"| mm | head | {' | '.join(COLUMNS[c] for c in names)} |", "|---|---|" + "---|" * len(names)]
-    for name in found:
-        cells = " | ".join(f"{mean[name][c]:.2f} ± {spread[name][c]:.2f}" for c in names)
-        rows.append(f"| {name} | {sizes[name] / 1000:.0f} k | {cells} |")
+    columns = {c: heading for c, heading in COLUMNS.items() if not np.isnan(runs.mean(OURS, c))}
     claims = {
-        f"better than {other} ({COLUMNS[c]})": bool(
-            mean[other][c] - mean[OURS][c] > max(spread[other][c], spread[OURS][c])
-        )
+        f"better than {other} ({COLUMNS[c]})": runs.lower(OURS, other, c)
         for other, c in CLAIMS
-        if other in found and c in names
+        if other in runs and c in columns
     }
-    rows += ["", f"{where}; {len(next(iter(found.values())))} seeds.", ""]
-    rows += [f"- {claim}: {'held' if held else 'did not hold'}" for claim, held in claims.items()]
-    values = {"scale": where, "runs": {k: [dict(r) for r in v] for k, v in found.items()}, "claims": claims,
-              "head numbers": dict(sizes)}  # fmt: skip
-    return Report(values, "\n".join(rows), all(claims.values()) if claims else None)
+    numbers = ", ".join(f"{name} {size / 1000:.0f} k" for name, size in sizes.items())
+    return runs.report([*runs.table(columns), "", f"Numbers in the heads: {numbers}."], claims, where,
+                       **{"head numbers": dict(sizes)})  # fmt: skip

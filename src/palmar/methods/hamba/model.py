@@ -61,6 +61,8 @@ class Config:
     """Side of the crop over the longer side of the hand in it, as the network was trained."""
     upright: bool = False
     """Whether crops are turned so that the hand points up."""
+    hand: Literal["palmar", "mano"] = "palmar"
+    """Model of the hand that is said; mano's is in a file of the user's."""
 
     def __post_init__(self) -> None:
         one_of("head", self.head, ("hamba", "query", "pooled"))

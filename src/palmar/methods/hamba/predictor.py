@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from palmar.nn.decoder import DecoderConfig
 from palmar.nn.vit import VitConfig
 from palmar.tasks.crops import CropSpec
 from palmar.tasks.mesh import HandMeshes
-from palmar.train.described import read_network, write_network
+from palmar.train.described import read_network
 from palmar.train.loop import load_average
 
 NAME = "hamba"
@@ -74,11 +73,6 @@ def crop_of(config: Config) -> CropSpec:
     return CropSpec(config.size, config.scale, config.upright)
 
 
-def write_config(folder: Path, config: Config, data: str, model: HandModel) -> None:
-    """Says in a run's folder what network it is of, and of which hand model."""
-    write_network(folder, config, None, f"{data} ({model.name})", name=NAME)
-
-
 def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandModel]:
     """The network's config and the hand that it was trained to say."""
     raw, _ = read_network(folder, dict, name=NAME)  # type: ignore[var-annotated]
@@ -86,10 +80,8 @@ def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandMod
         config = Config(**raw | {"vit": VitConfig(**raw["vit"]), "decoder": DecoderConfig(**raw["decoder"])})
     except (TypeError, KeyError) as err:
         raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
-    data = json.loads((folder / "network.json").read_text(encoding="utf-8"))["data"]
-    wants = "(mano" in data
-    if wants and mano is None:
+    if config.hand == "mano" and mano is None:
         raise PalmarError(f"{folder}: this run says MANO's hand; give the MANO file that it was trained with.")
-    if mano is not None and not wants:
+    if config.hand == "palmar" and mano is not None:
         raise PalmarError(f"{folder}: this run says palmar's hand; leave the MANO file out.")
     return config, HandModel.default() if mano is None else HandModel.from_mano(mano, side=1)

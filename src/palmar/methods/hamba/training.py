@@ -13,19 +13,20 @@ from palmar.hand import HandModel
 from palmar.methods.hamba.convert import load_official
 from palmar.methods.hamba.model import HAMER, PAPER, SMALL, SMALL_HAMER, Config, MeshNetwork
 from palmar.methods.hamba.objective import MeshLoss
-from palmar.methods.hamba.predictor import MeshPredictor, crop_of, write_config
+from palmar.methods.hamba.predictor import NAME, MeshPredictor, crop_of
 from palmar.nn.landmarker import LandmarkerTrunk
 from palmar.tasks.method import Report
-from palmar.train.described import told
+from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.meshcrops import Batches, MeshCrops, evaluate, open_crops, some_pictures
+from palmar.train.options import RunOptions
 from palmar.train.start import start_trunk
 
 HEADS = {"hamba": {"small": SMALL, "paper": PAPER}, "hamer": {"small": SMALL_HAMER, "paper": HAMER}}
 
 
 @dataclass(frozen=True)
-class _Train:
+class _Train(RunOptions):
     data: Annotated[str, arg(metavar="DATA")] = "drawn"
     """Crops to learn from: drawn, drawn:COUNT or freihand:/path."""
     folder: Annotated[Path | None, arg(name="run", metavar="DIR")] = None
@@ -42,28 +43,23 @@ class _Train:
     published: bool = False
     """HaMeR's weights of the losses, summed over the batch; its rate is 1e-5."""
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     def trained(self, head: str) -> Report:
         model = HandModel.default() if self.mano is None else HandModel.from_mano(self.mano, side=1)
         turned = not self.data.startswith("freihand")  # drawn crops are cut as tracking cuts them
-        config = replace(HEADS[head][self.size], scale=1.6, upright=turned)
+        hand: Literal["palmar", "mano"] = "palmar" if self.mano is None else "mano"
+        config = replace(HEADS[head][self.size], scale=1.6, upright=turned, hand=hand)
         if self.mano is not None and not self.data.startswith("freihand"):
             raise PalmarError("--mano: the drawn crops are of palmar's hand; train MANO's on freihand:/path.")
         folder = self.folder or Path("runs") / head
         crops = open_crops(self.data, "train", size=config.size)
-        write_config(folder, config, self.data, model)
+        write_network(folder, config, None, self.data, name=NAME)
         recipe = Recipe(head, self.seed, self.batch, self.steps, self.rate, min(500, max(self.steps // 10, 1)),
                         weight_decay=1e-4, precision=self.precision)  # fmt: skip
-        outcome = fit(crops, config, recipe, folder, model=model, backbone=self.backbone, published=self.published,
-                      minutes=self.minutes, workers=self.workers, threads=self.threads, device=self.device,
-                      quiet=self.quiet)  # fmt: skip
+        outcome = fit(
+            crops, config, recipe, folder, model=model, backbone=self.backbone, published=self.published,
+            **self.options(),
+        )  # fmt: skip
         return told(outcome, folder)
 
 

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from palmar.methods.qort_former.model import Config, QortFormer
 from palmar.tasks.method import Report
+from palmar.train.options import on_threads
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "backbone": ("backbone",),
@@ -155,16 +156,12 @@ class Budget:
         from palmar.methods.qort_former.training import SIZES
 
         config = SIZES[self.size]
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             torch.manual_seed(self.seed)
             model = QortFormer(config).eval()
             if config.contact:
                 model.contact.fold()
             spent = timed(model, self.repeats)
-        finally:
-            torch.set_num_threads(before)
         counted, whole = costs(config), costs(config, fold=False)
         rows = ["| part | weights | as trained | multiply-adds, M | MB moved | ms |", "|---|---|---|---|---|---|"]
         for part, cost in counted.items():

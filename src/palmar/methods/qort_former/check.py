@@ -24,6 +24,7 @@ from palmar.methods.qort_former.training import SIZES, fit
 from palmar.tasks.handobject import some
 from palmar.tasks.method import Report
 from palmar.train.loop import Recipe
+from palmar.train.options import on_threads
 from palmar.types.firstperson import EgoFrame, Vocabulary
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -75,12 +76,8 @@ class Check:
         learn = some(train, self.frames, self.data)
         test = some(open_split(self.test or self.data, self.split, train.vocabulary), self.held_out, self.data)
         config = replace(SIZES[self.size], objects=len(train.vocabulary.objects) - 1)
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             return self.compare(learn, test, config, train.vocabulary)
-        finally:
-            torch.set_num_threads(before)
 
     def compare(self, learn: Sequence[EgoFrame], test: Sequence[EgoFrame], config: Config, words: Vocabulary) -> Report:
         """Trains every variant with every seed and scores it."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from torch import nn
 from tyro.conf import arg
 
@@ -32,6 +31,7 @@ from palmar.tasks.handobject import score, some
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
+from palmar.train.options import RunOptions, on_threads
 from palmar.train.start import digest_of
 from palmar.types.firstperson import EgoClip, EgoFrame
 
@@ -40,7 +40,7 @@ ACTION_SIZES = {"paper": PAPER_ACTION, "paper-fpha": PAPER_ACTION_FPHA, "small":
 
 
 @dataclass(frozen=True)
-class TrainPose:
+class TrainPose(RunOptions):
     """Train QORT-Former, two hands and an object from one picture, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")]
@@ -74,13 +74,6 @@ class TrainPose:
     strength: float = 1.0
     """Of the colour jitter."""
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     def config(self, objects: int) -> Config:
         names = ("channels", "height", "width", "hand_queries", "object_queries", "vertices", "layers", "norm")
@@ -99,8 +92,7 @@ class TrainPose:
             start="" if self.start is None else digest_of(self.start),
         )  # fmt: skip
         outcome = fit(
-            split.frames, config, recipe, self.folder, strength=self.strength, start=self.start, minutes=self.minutes,
-            workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet,
+            split.frames, config, recipe, self.folder, strength=self.strength, start=self.start, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 
@@ -150,21 +142,17 @@ class EvaluatePose:
     device: str = "cpu"
 
     def run(self) -> Report:
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             predictor = QortPredictor.of_run(self.weights, device=self.device)
             frames = some(open_split(self.data, self.split, predictor.vocabulary), self.limit, self.data)
             return score(predictor(frames), frames, f"{self.device}, {self.threads} threads, one frame at a time")
-        finally:
-            torch.set_num_threads(before)
 
 
 # -------------------------------------------------------------------------------------------------------------- action
 
 
 @dataclass(frozen=True)
-class TrainAction:
+class TrainAction(RunOptions):
     """Train the recogniser of actions on clips of hands and objects, from meshes with contact values."""
 
     data: Annotated[str, arg(metavar="DATA")]
@@ -184,10 +172,6 @@ class TrainAction:
     batch: int = 32
     rate: float = 3e-4
     seed: int = 0
-    minutes: float | None = None
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    quiet: bool = False
 
     def run(self) -> Report:
         split = open_split(self.data, self.part)
@@ -200,11 +184,10 @@ class TrainAction:
         write_network(self.folder, config, words, self.data, name=ACTION)
         recipe = Recipe(
             ACTION, self.seed, self.batch, self.steps, self.rate, min(200, max(self.steps // 10, 1)),
-            weight_decay=0.05,
+            weight_decay=0.05, precision=self.precision,
         )  # fmt: skip
         outcome = fit_action(
-            split.clips, config, recipe, self.folder, minutes=self.minutes, threads=self.threads, device=self.device,
-            quiet=self.quiet,
+            split.clips, config, recipe, self.folder, **self.options()
         )  # fmt: skip
         return told(outcome, self.folder)
 
@@ -232,10 +215,6 @@ class EvaluateAction:
         clips = open_split(self.data, self.split, recogniser.vocabulary).clips
         if not len(clips):
             raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
+        with on_threads(self.threads):
             found = recogniser(clips)
-        finally:
-            torch.set_num_threads(before)
         return score_actions(found, clips, recogniser.vocabulary)

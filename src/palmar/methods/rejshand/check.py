@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import nn
+from jaxtyping import Float
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
-from palmar.methods.rejshand.model import SMALL, Config, ReJSHand, Said
+from palmar.methods.rejshand.model import SMALL, Config, ReJSHand
 from palmar.methods.rejshand.objective import MeshLoss
 from palmar.methods.rejshand.training import begun, regressor_of
 from palmar.tasks.mesh import HandMeshes, MeshTruth, figures
 from palmar.tasks.method import Report
-from palmar.train.loop import Recipe, train
+from palmar.train.checks import OnMaps, Rows, Runs, brief, chosen, maps, trained
 from palmar.train.meshcrops import held_out, open_crops
+from palmar.train.options import on_threads
 
 OURS = "ReJSHand"
 VARIANTS: Mapping[str, Config] = {
@@ -53,66 +51,36 @@ class Check:
     threads: int = 1
 
     def run(self) -> Report:
-        if not self.seeds or OURS not in self.variants or not set(self.variants) <= set(VARIANTS):
-            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with {OURS} among them.")
+        chosen(self.variants, VARIANTS, OURS, self.seeds)
         if not self.data.startswith("drawn:") or not self.test.startswith("drawn:"):
             raise PalmarError("check: so many drawn crops, drawn:COUNT, for the data and the test.")
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        found: dict[str, list[dict[str, float]]] = {}
-        try:
+        runs = Runs()
+        with on_threads(self.threads):
             crops = open_crops(self.data, "train", size=SMALL.size)
             learn, _ = held_out(crops, 0)
             arrays, truth = held_out(open_crops(self.test, "test", size=SMALL.size), 0)
-            trunk = begun(SMALL, regressor_of(crops), crops).trunk.eval()
+            trunk = begun(SMALL, regressor_of(crops), crops).trunk
             learn["image"], arrays["image"] = (maps(trunk, part["image"]) for part in (learn, arrays))
             for name in self.variants:
                 for seed in self.seeds:
-                    network = self.trained(VARIANTS[name], learn, seed)
-                    found.setdefault(name, []).append(errors(network, arrays["image"], truth))
+                    runs.add(name, errors(self.head(VARIANTS[name], learn, seed), arrays["image"], truth))
             share, milliseconds = cost()
-        finally:
-            torch.set_num_threads(before)
         where = (
-            f"{len(learn['image']):,} crops to learn from, {len(truth.joints)} held out; "
+            f"Millimetres; {len(learn['image']):,} crops to learn from, {len(truth.joints)} held out; "
             f"{self.steps * self.batch:,} samples a run"
         )
-        return report(found, where, share, milliseconds)
+        return report(runs, where, share, milliseconds)
 
-    def trained(self, config: Config, learn: Mapping[str, np.ndarray], seed: int) -> ReJSHand:
-        """A head that learned from the maps of crops."""
+    def head(self, config: Config, learn: Mapping[str, np.ndarray], seed: int) -> ReJSHand:
+        """That learned from the maps of crops."""
         regressor = HandModel.default().landmark_regressor
-
-        def batches(number: int) -> dict[str, np.ndarray]:
-            rows = np.random.default_rng((seed, number)).integers(len(learn["image"]), size=self.batch)
-            return {name: learn[name][rows] for name in ("image", "keypoints", "joints", "vertices")}
-
+        columns = {name: learn[name] for name in ("image", "keypoints", "joints", "vertices")}
         loss = MeshLoss(config.size, torch.from_numpy(regressor.astype(np.float32)))
-        recipe = Recipe("check", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1), weight_decay=0.01)
-        with tempfile.TemporaryDirectory() as folder:
-            outcome = train(lambda: OnMaps(config, regressor), loss, batches, recipe, Path(folder), device="cpu",
-                            checkpoint_minutes=60, quiet=True, threads=self.threads)  # fmt: skip
-        assert isinstance(outcome.model, OnMaps)
-        return outcome.model.network
-
-
-class OnMaps(nn.Module):
-    """A mesh network that is given its trunk's maps. The trunk is not learned."""
-
-    def __init__(self, config: Config, regressor: Float[np.ndarray, "21 v"]) -> None:
-        super().__init__()
-        self.network = ReJSHand(config, regressor)
-        self.network.trunk = nn.Identity()
-
-    def forward(self, features: Float[torch.Tensor, "b c h w"]) -> Said:
-        return self.network.read(features)
-
-
-@torch.inference_mode()
-def maps(trunk: nn.Module, images: UInt8[np.ndarray, "n s s 3"], batch: int = 64) -> Float[np.ndarray, "n c h w"]:
-    """What the trunk makes of all crops."""
-    parts = [trunk(torch.from_numpy(images[i : i + batch])).numpy() for i in range(0, len(images), batch)]
-    return np.concatenate(parts)
+        recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.01)
+        batches = Rows(columns, self.batch, seed)
+        found = trained(lambda: OnMaps(ReJSHand(config, regressor)), loss, batches, recipe, threads=self.threads)
+        assert isinstance(found.network, ReJSHand)
+        return found.network
 
 
 @torch.inference_mode()
@@ -142,33 +110,15 @@ def cost(rounds: int = 5) -> tuple[float, float]:
     return float(head / trunk), 1000 * float(head + trunk)
 
 
-def report(
-    found: Mapping[str, Sequence[Mapping[str, float]]], where: str, share: float, milliseconds: float
-) -> Report:  # fmt: skip
+def report(runs: Runs, where: str, share: float, milliseconds: float) -> Report:
     """Table and verdicts."""
-    mean = {n: {c: float(np.mean([r[c] for r in runs])) for c in COLUMNS} for n, runs in found.items()}
-    spread = {n: {c: float(np.std([r[c] for r in runs])) for c in COLUMNS} for n, runs in found.items()}
-    rows = [f"| | {' | '.join(COLUMNS.values())} |", "|---|" + "---|" * len(COLUMNS)]
-    for name in found:
-        digits = {c: 3 if c.startswith("f") else 2 for c in COLUMNS}
-        cells = [f"{mean[name][c]:.{digits[c]}f} ± {spread[name][c]:.{digits[c]}f}" for c in COLUMNS]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
     claims = {
-        f"better than {other} (PA-MPVPE)": bool(
-            mean[other]["pa_mpvpe_mm"] - mean[OURS]["pa_mpvpe_mm"]
-            > max(spread[other]["pa_mpvpe_mm"], spread[OURS]["pa_mpvpe_mm"])
-        )
-        for other in CLAIMS
-        if other in found
+        f"better than {other} (PA-MPVPE)": runs.lower(OURS, other, "pa_mpvpe_mm") for other in CLAIMS if other in runs
     }
     claims[f"the head takes less than {SHARE:.0%} of its backbone's time"] = share < SHARE
-    rows += [
-        "",
-        f"{where}; millimetres; {len(next(iter(found.values())))} seeds. At the paper's size the head takes "
-        f"{share:.1%} of the backbone's time, both together {milliseconds:.0f} ms a crop on one thread.",
-        "",
-        *(f"- {claim}: {'held' if held else 'did not hold'}" for claim, held in claims.items()),
-    ]
-    values = {"scale": where, "runs": {k: [dict(r) for r in v] for k, v in found.items()}, "claims": claims,
-              "head over backbone": share, "milliseconds": milliseconds}  # fmt: skip
-    return Report(values, "\n".join(rows), all(claims.values()))
+    cost = (
+        f"At the paper's size the head takes {share:.1%} of the backbone's time, both together {milliseconds:.0f} ms a "
+        "crop on one thread."
+    )
+    return runs.report([*runs.table(COLUMNS, digits=3), "", cost], claims, where,
+                       **{"head over backbone": share, "milliseconds": milliseconds})  # fmt: skip

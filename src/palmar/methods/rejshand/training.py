@@ -23,6 +23,7 @@ from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.meshcrops import Batches, FreiHandCrops, MeshCrops, evaluate, open_crops, some_pictures
+from palmar.train.options import RunOptions
 from palmar.train.start import start_trunk
 
 SIZES = {"small": SMALL, "paper": PAPER}
@@ -31,7 +32,7 @@ HANDS = 2000
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(RunOptions):
     """Train ReJSHand, a mesh from one crop in real time, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")] = "drawn"
@@ -50,13 +51,6 @@ class Train:
     batch: int = 64
     rate: float = 5e-4
     seed: int = 0
-    minutes: float | None = None
-    """Stop with a checkpoint after this long; the next call goes on."""
-    workers: int = 0
-    threads: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    quiet: bool = False
 
     def run(self) -> Report:
         size = SIZES[self.size].size
@@ -67,8 +61,7 @@ class Train:
         write_network(self.folder, config, None, self.data, name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(1280, max(self.steps // 10, 1)),
                         weight_decay=0.01, clip=1.0, precision=self.precision)  # fmt: skip
-        outcome = fit(crops, config, recipe, self.folder, backbone=self.backbone, minutes=self.minutes,
-                      workers=self.workers, threads=self.threads, device=self.device, quiet=self.quiet)  # fmt: skip
+        outcome = fit(crops, config, recipe, self.folder, backbone=self.backbone, **self.options())  # fmt: skip
         return told(outcome, self.folder)
 
 
