@@ -1,0 +1,87 @@
+"""The notebooks of `examples/` run from top to bottom, with the network closed, and what they say is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {path.stem: path for path in sorted((ROOT / "examples").glob("*.ipynb"))}
+LARGEST = 450_000
+"""Bytes of a stored notebook."""
+
+SO = {
+    "first_steps": """
+        assert len(hands) == clip.info["frames"] == 125 and set(hands.side) == {1}
+        assert np.median(apart / size[:, None]) < 0.03
+        gaps = np.linalg.norm(hands.joints[:, 8] - hands.joints[:, 4], axis=1)
+        assert 4.4 < times[gaps.argmin()] < 5.0 and gaps.min() < 0.02
+        assert all(np.array_equal(a, again.hands.columns()[n], equal_nan=True) for n, a in hands.columns().items())
+    """,
+}
+"""What a reader is told, as code that is run after the notebook's last cell."""
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("run_notebooks", ROOT / "tools" / "run_notebooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def kinds(cell) -> list[str]:
+    """Of what a cell shows, without what differs from one machine to another."""
+    pictures = {"image/png": "picture", "image/jpeg": "picture"}
+    shown = [
+        out.get("name") or next((pictures[kind] for kind in out.data if kind in pictures), "value")
+        for out in cell.get("outputs", [])
+    ]
+    return [kind for kind in shown if kind != "stderr"]
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_runs_and_what_it_says_is_so(tool, name, tmp_path):
+    indent = re.compile(r"^ {8}", re.M)
+    done = tool.execute(EXAMPLES[name], tmp_path, indent.sub("", SO[name]))
+    stored = nbformat.read(EXAMPLES[name], as_version=4)
+    assert [kinds(cell) for cell in tool.slim(done).cells] == [kinds(cell) for cell in stored.cells]
+
+
+def test_every_notebook_is_told_of():
+    assert set(SO) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_is_stored_small_and_clean(tool, name):
+    path = EXAMPLES[name]
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    assert len(text) < LARGEST
+    again = nbformat.writes(notebook)
+    assert nbformat.writes(tool.slim(notebook)) == again  # nothing that another run would have otherwise
+    said = " ".join(str(out.get("text", "")) + str(out.get("data", {}).get("text/plain", ""))
+                    for cell in notebook.cells for out in cell.get("outputs", []))  # fmt: skip
+    assert not re.search(r"(^|[\s'\"])/[a-z]+/|[A-Z]:\\\\|Warning|Error", said)  # no path of a machine, no trouble
+    assert notebook.cells[0].source.startswith("# ")
+    assert "**What it needs.**" in notebook.cells[0].source
+    assert max(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code") <= 20
+
+
+@pytest.mark.plain
+def test_a_notebook_that_asks_another_host_fails(tool, tmp_path):
+    asks = "import urllib.request; urllib.request.urlopen('http://localhost:9/', timeout=1)"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(asks)]), tmp_path / "asks.ipynb")
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="network closed"):
+        tool.execute(tmp_path / "asks.ipynb", tmp_path)
