@@ -5,13 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from palmar.data.datasets import detect, open_split, parse_data, read_dataset, renamed, write_dataset
+from palmar.data.datasets import (
+    clips_of,
+    detect,
+    frames_of,
+    full_name,
+    open_split,
+    parse_data,
+    read_dataset,
+    renamed,
+    write_dataset,
+)
 from palmar.data.ego import read_ego
 from palmar.data.h2o import VOCABULARY
 from palmar.data.shards import ShardWriter, pack
 from palmar.errors import PalmarError
 from palmar.synth.dataset import Recipe
-from palmar.types.firstperson import Vocabulary
+from palmar.types.firstperson import Split, Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +90,24 @@ def test_what_text_means(synthetic, tmp_path):
         parse_data(str(tmp_path / "nowhere"))
     with pytest.raises(PalmarError, match=r"no such folder; expected the root of a data set \(h2o\)"):
         read_dataset("h2o", tmp_path / "nowhere")
+
+
+def test_frames_spread_over_a_part_and_a_part_with_none():
+    split = Split(Vocabulary(("none",), ()), frames=tuple("abcde"), clips=tuple("xy"))  # type: ignore[arg-type]
+    assert frames_of(split, "where") == list("abcde")
+    assert frames_of(split, "where", 3) == ["a", "c", "e"]
+    assert frames_of(split, "where", 9) == list("abcde")
+    assert clips_of(split, "where") == ["x", "y"]
+    nothing = replace(split, frames=(), clips=())
+    with pytest.raises(PalmarError, match="where: this part has no frames"):
+        frames_of(nothing, "where", 3)
+    with pytest.raises(PalmarError, match="where: this part has no clips"):
+        clips_of(nothing, "where")
+
+
+def test_a_full_name_says_the_kind(synthetic):
+    assert full_name(str(synthetic)) == full_name(f"synthetic:{synthetic}") == f"synthetic:{synthetic}"
+    assert full_name("h2o:/gone") == "h2o:/gone"
 
 
 def test_names_in_another_vocabulary(tiny):

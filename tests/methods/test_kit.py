@@ -30,7 +30,7 @@ def test_a_network_trains_scores_and_loads(name):
     network = NETWORKS[name]
     assert callable(load(network.train).run)
     assert callable(load(network.evaluate).run)
-    assert not network.load or callable(load(network.load))
+    assert callable(load(network.load))
 
 
 def test_unknown_names_and_places():
@@ -45,16 +45,13 @@ def test_unknown_names_and_places():
 
 @pytest.fixture(scope="module")
 def hand_run(tmp_path_factory):
-    from dataclasses import asdict
-
     from palmar.methods.effhandegonet.model import EffHandNet, HandNetConfig
-    from palmar.methods.effhandegonet.pose_training import NETWORK
+    from palmar.train.described import write_network
     from palmar.train.loop import Recipe, train
 
     run = tmp_path_factory.mktemp("kit") / "run"
     config = HandNetConfig("palmar", 64, 8, 2.0)
-    run.mkdir()
-    (run / NETWORK).write_text(json.dumps({"name": "effhandnet", "config": asdict(config), "data": []}))
+    write_network(run, config, None, [], name="effhandnet")
 
     def batches(number):
         return {"image": np.zeros((2, 64, 64, 3), np.uint8), "keypoints": np.full((2, 1, 21, 2), 31.5, np.float32)}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from palmar.errors import PalmarError
-from palmar.tasks.mesh import HandMeshes, MeshTruth, figures, score
+from palmar.tasks.crops import CropSpec
+from palmar.tasks.mesh import HandMeshes, MeshTruth, figures, one_at_a_time, score
 
 
 def drawn(n: int = 6, v: int = 40) -> MeshTruth:
@@ -57,3 +58,25 @@ def test_report_names_crops_and_place():
     assert report.figures["crops"] == 6
     assert "one thread" in report.table
     assert "| fps | 12.5 |" in report.table
+
+
+def test_crops_one_at_a_time():
+    spec = CropSpec(8)
+    crops = np.random.default_rng(0).integers(0, 255, (5, 8, 8, 3), np.uint8)
+    seen = []
+
+    def one(crop):
+        seen.append(crop)
+        value = float(crop.mean())
+        return HandMeshes(np.full((1, 21, 3), value), np.full((1, 4, 3), -value), shape=np.full((1, 10), value))
+
+    found = one_at_a_time(crops, spec, one)
+    np.testing.assert_array_equal(np.concatenate(seen), crops)
+    np.testing.assert_allclose(found.joints[:, 0, 0], crops.mean((1, 2, 3)))
+    np.testing.assert_allclose(found.vertices[:, 0, 0], -crops.mean((1, 2, 3)))
+    assert found.shape.shape == (5, 10)
+    assert found.keypoints is None
+    assert found.fps > 0
+    for wrong in (crops[:0], crops[:, :4], crops[..., :1]):
+        with pytest.raises(PalmarError, match=r"this network reads \[n, 8, 8, 3\], n above 0"):
+            one_at_a_time(wrong, spec, one)

@@ -196,6 +196,12 @@ def parse_data(text: str) -> tuple[str, Path]:
     return detect(root), root
 
 
+def full_name(text: str) -> str:
+    """`kind:path`, whatever lies there later."""
+    kind, root = parse_data(text)
+    return f"{kind}:{root}"
+
+
 def open_split(text: str, split: str = "train", vocabulary: Vocabulary | None = None) -> Split:
     """A part of the data set that `--data TEXT` names.
 
@@ -205,6 +211,22 @@ def open_split(text: str, split: str = "train", vocabulary: Vocabulary | None = 
     kind, root = parse_data(text)
     found = read_dataset(kind, root, split)
     return found if vocabulary is None else renamed(found, vocabulary)
+
+
+def frames_of(split: Split, text: str, limit: int = 0) -> list[EgoFrame]:
+    """Frames spread over all that a part has; all of them for a limit of 0. text: the data set, for the error where
+    there are none."""
+    count = len(split.frames) if limit <= 0 else min(limit, len(split.frames))
+    if not count:
+        raise PalmarError(f"{text}: this part has no frames.")
+    return [split.frames[int(i)] for i in np.linspace(0, len(split.frames) - 1, count)]
+
+
+def clips_of(split: Split, text: str) -> list[EgoClip]:
+    """Clips of a part. text: the data set, for the error where there are none."""
+    if not len(split.clips):
+        raise PalmarError(f"{text}: this part has no clips.")
+    return list(split.clips)
 
 
 def renamed(split: Split, vocabulary: Vocabulary) -> Split:

@@ -22,6 +22,7 @@ import numpy as np
 from palmar.errors import PalmarError
 from palmar.geometry.align import procrustes
 from palmar.geometry.rotations import rotmat_between, rotmat_from_rotvec, rotvec_from_rotmat
+from palmar.geometry.sampling import farthest_points
 from palmar.hand.joints import MANO_PARENTS, POSE_OF_FINGER, TIPS
 from palmar.hand.model import HandModel, PosedHand
 
@@ -197,7 +198,7 @@ def _closest(source: HandModel, skin: np.ndarray, model: HandModel, hand: PosedH
     rows = np.flatnonzero(good)
     if len(rows) < 21:
         raise PalmarError(f"the hand models {source.name!r} and {model.name!r} do not lie on each other.")
-    few = _spread(vertices[rows], min(POINTS, len(rows)))
+    few = farthest_points(vertices[rows], POINTS)
     found = near[rows, best[rows]]
     return _Link(rows, few, faces[found], weight[rows, best[rows]], across[found], turns)
 
@@ -231,16 +232,6 @@ def _on_triangles(p: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
     distance[0] = np.where((weights[0] >= 0).all(-1), distance[0], np.inf)
     best = distance.argmin(0)[None, ..., None]
     return np.take_along_axis(points, best, 0)[0], np.take_along_axis(weights, best, 0)[0]
-
-
-def _spread(points: np.ndarray, count: int) -> np.ndarray:
-    """`count` of the points, each the farthest from those before."""
-    out = [0]
-    distance = np.linalg.norm(points - points[0], axis=-1)
-    while len(out) < count:
-        out.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[out[-1]], axis=-1))
-    return np.array(out)
 
 
 def _rest_turns(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:

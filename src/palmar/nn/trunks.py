@@ -141,9 +141,9 @@ def make_trunk(
     return Trunk(name, kind.body(net), kind.channels, statistics or IMAGENET)
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name: a state dict, or one under the key "state_dict" beside other things, as
-    PyTorch Lightning writes it. Nothing in the file is run (weights_only).
+def read_state(file: Path, entry: str = "state_dict", *, needed: bool = False) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name: a state dict, or one under the key `entry` beside other things, as PyTorch
+    Lightning writes it. Nothing in the file is run (weights_only). needed: there must be that key.
 
     Raises PalmarError where it cannot be read or holds something else.
     """
@@ -156,8 +156,10 @@ def read_state(file: Path) -> dict[str, Tensor]:
             f"{file}: not a checkpoint of tensors and plain values alone ({str(err).splitlines()[0][:200]}); it is not "
             'opened. Where you trust it, write its "state_dict" to a new file with torch.save.'
         ) from err
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+    if isinstance(state, dict) and isinstance(state.get(entry), dict):
+        state = state[entry]
+    elif needed:
+        raise PalmarError(f'{file}: holds no "{entry}" of tensors.')
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise PalmarError(f"{file}: not a state dict; expected names and tensors and nothing else.")
     return dict(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from palmar.tasks.method import Report
 from palmar.types.firstperson import EgoClip, Vocabulary
 
 
+@runtime_checkable
 class Recogniser(Protocol):
     """A network of this task with its weights."""
 

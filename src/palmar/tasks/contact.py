@@ -8,7 +8,7 @@ mean, as published; a second one is over pictures with contact, and false alarms
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -18,6 +18,7 @@ from palmar.tasks.crops import CropSpec
 from palmar.tasks.method import Report
 
 
+@runtime_checkable
 class ContactPredictor(Protocol):
     """A network of this task with its weights."""
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from palmar.errors import PalmarError
+
 
 @dataclass(frozen=True)
 class CropSpec:
@@ -15,3 +19,10 @@ class CropSpec:
     """Its side over the longer side of the hull."""
     upright: bool = True
     """Turned so that the palm's middle finger points up; else as the picture lies."""
+
+
+def read_by(spec: CropSpec, crops: np.ndarray) -> None:
+    """Raises PalmarError unless these are crops that a network reads: at least one, of its size."""
+    size = spec.size
+    if not len(crops) or crops.shape[1:] != (size, size, 3):
+        raise PalmarError(f"crops are {list(crops.shape)}; this network reads [n, {size}, {size}, 3], n above 0.")

@@ -6,16 +6,17 @@ Metrics are those of H2O (Kwon et al. 2021): mean end-point errors in the camera
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from palmar.errors import PalmarError
+from palmar.geometry.camera import Camera
 from palmar.metrics.firstperson import error_per_hand, points_error, top1
 from palmar.tasks.method import Report
-from palmar.types.firstperson import EgoFrame, Split
+from palmar.types.firstperson import EgoFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,21 @@ class HandsAndObject:
     """0 to 1 for vertices of the hands, of networks that say it."""
 
 
-def some(split: Split, limit: int, name: str) -> list[EgoFrame]:
-    """Frames spread over all there are; all for a limit of 0. Raises PalmarError where there are none."""
-    count = len(split.frames) if limit <= 0 else min(limit, len(split.frames))
-    if not count:
-        raise PalmarError(f"{name}: this part has no frames.")
-    return [split.frames[int(i)] for i in np.linspace(0, len(split.frames) - 1, count)]
+def one_at_a_time(
+    frames: Sequence[EgoFrame], one: Callable[[UInt8[np.ndarray, "h w 3"], Camera], HandsAndObject]
+) -> HandsAndObject:
+    """What a network says of each frame alone, joined; `fps` is that of the median one. Raises PalmarError for a frame
+    without a picture, and for no frames."""
+    found = []
+    for frame in frames:
+        if frame.image is None:
+            raise PalmarError(f"{frame.name}: no picture; this network reads pictures.")
+        found.append(one(frame.image, frame.camera))
+    if not found:
+        raise PalmarError("no frames to look at.")
+    names = ["joints", "points", "objects", "scores", *(["contact"] if found[0].contact is not None else [])]
+    columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in names}
+    return HandsAndObject(**columns, fps=1 / float(np.median([1 / each.fps for each in found])))
 
 
 def score(found: HandsAndObject, frames: Sequence[EgoFrame], where: str) -> Report:

@@ -6,7 +6,7 @@ hypotheses (an oracle's choice), their spread, and whether the spread is honest 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,6 +18,7 @@ from palmar.tasks.method import Report
 ROOT = 0
 
 
+@runtime_checkable
 class Hypothesiser(Protocol):
     """A network of this task with its weights."""
 

@@ -6,7 +6,7 @@ picture's middle line (Pavllo et al. 2019). Poses are metres, axes of the camera
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +19,7 @@ ROOT = 0
 """Wrist of a hand, hip of a body."""
 
 
+@runtime_checkable
 class Lifter(Protocol):
     """A network of this task with its weights."""
 

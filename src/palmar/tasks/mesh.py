@@ -6,6 +6,8 @@ relative to the wrist beside them, and once more for hands of which a good part 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -15,7 +17,7 @@ from jaxtyping import Bool, Float, UInt8
 from palmar.errors import PalmarError
 from palmar.metrics.firstperson import freihand_scores
 from palmar.metrics.points import mpjpe, pa_mpjpe
-from palmar.tasks.crops import CropSpec
+from palmar.tasks.crops import CropSpec, read_by
 from palmar.tasks.method import Report
 
 SEEN = 1 / 3
@@ -44,6 +46,23 @@ class MeshPredictor(Protocol):
     crop: CropSpec
 
     def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> HandMeshes: ...
+
+
+def one_at_a_time(
+    crops: UInt8[np.ndarray, "n s s 3"], spec: CropSpec, one: Callable[[UInt8[np.ndarray, "1 s s 3"]], HandMeshes]
+) -> HandMeshes:
+    """What a network says of each crop alone, joined; `fps` is that of the median one. Raises PalmarError for crops of
+    another size than it reads, and for none."""
+    read_by(spec, crops)
+    found, took = [], []
+    for i in range(len(crops)):
+        began = time.perf_counter()
+        found.append(one(crops[i : i + 1]))
+        took.append(time.perf_counter() - began)
+    names = [name for name in ("joints", "vertices", "keypoints", "rotations", "shape")
+             if getattr(found[0], name) is not None]  # fmt: skip
+    columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in names}
+    return HandMeshes(**columns, fps=1 / float(np.median(took)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from palmar.errors import PalmarError
-from palmar.geometry.crop import Crop, aim_at, crops_of
+from palmar.geometry.crop import Crop
 from palmar.hand.box import hand_box
+from palmar.hand.crop import aim_at, crops_of
 from palmar.hand.inverse import pose_of_joints, pose_of_skin
 from palmar.hand.model import HandModel
 from palmar.tasks.crops import CropSpec

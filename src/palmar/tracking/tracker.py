@@ -17,8 +17,9 @@ from jaxtyping import Float, Int, UInt8
 
 from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
-from palmar.geometry.crop import Crop, aim_at, crops_of
+from palmar.geometry.crop import Crop
 from palmar.hand.box import hand_box
+from palmar.hand.crop import aim_at, crops_of
 from palmar.hand.mirror import mirror_points, mirror_rotvecs
 from palmar.hand.model import HandModel
 from palmar.tracking import solve

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 
 from palmar.data.shards import read_shards
 from palmar.errors import PalmarError
-from palmar.geometry.crop import aim_at, crops_of
+from palmar.hand.crop import aim_at, crops_of
 from palmar.tasks.crops import CropSpec
 from palmar.train.scenes import points_of
 from palmar.types.hands import LEFT

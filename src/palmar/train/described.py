@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from palmar.errors import PalmarError
 from palmar.tasks.method import Report
@@ -21,12 +22,16 @@ NO_WORDS = Vocabulary(("none",), ())
 """Of networks that name nothing."""
 
 
-def write_network(folder: Path, config: Any, vocabulary: Vocabulary | None, data: str, *, name: str) -> None:
-    """Says in a run's folder what it is of. vocabulary: None for networks that name nothing. Raises PalmarError where
-    the folder's run is of something else."""
+def write_network(
+    folder: Path, config: Any, vocabulary: Vocabulary | None, data: str | Sequence[str], *, name: str
+) -> None:
+    """Says in a run's folder what it is of. config: a dataclass of numbers, words, tuples of them and such dataclasses.
+    vocabulary: None for networks that name nothing. data: as on the command line. Raises PalmarError where the folder's
+    run is of something else."""
     vocabulary = NO_WORDS if vocabulary is None else vocabulary
     mine: dict[str, Any] = json.loads(
-        json.dumps({"network": name, "config": asdict(config), "vocabulary": asdict(vocabulary), "data": data})
+        json.dumps({"network": name, "config": asdict(config), "vocabulary": asdict(vocabulary),
+                    "data": [data] if isinstance(data, str) else data})
     )
     file = folder / NETWORK
     if file.exists():
@@ -47,11 +52,29 @@ def read_network(folder: Path, kind: type[C], *, name: str) -> tuple[C, Vocabula
     if found.get("network") != name:
         raise PalmarError(f"{file}: not a run of {name} but of {found.get('network')!r}.")
     try:
-        raw = {k: tuple(v) if isinstance(v, list) else v for k, v in found["config"].items()}
         words = {k: tuple(v) for k, v in found["vocabulary"].items()}
-        return kind(**raw), Vocabulary(**words)
+        return _built(kind, found["config"]), Vocabulary(**words)
     except (KeyError, TypeError, AttributeError) as err:
         raise PalmarError(f"{file}: does not say config and vocabulary as this version writes them ({err}).") from err
+
+
+def data_of(folder: Path) -> tuple[str, ...]:
+    """What a run learned from, as on its command line."""
+    return tuple(map(str, _read(folder / NETWORK).get("data", ())))
+
+
+def _built(kind: type[C], raw: Mapping[str, Any]) -> C:
+    """A dataclass again from its `asdict`, dataclasses in it too; lists become tuples."""
+    hints = get_type_hints(kind)
+    values = {}
+    for name, value in raw.items():
+        inner = next((t for t in (hints.get(name), *get_args(hints.get(name))) if is_dataclass(t)), None)
+        values[name] = _built(inner, value) if inner and isinstance(value, dict) else _tuples(value)  # type: ignore
+    return kind(**values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def test_official_layout_comes_in(tmp_path):
     with pytest.raises(PalmarError, match="has unknown a"):
         load_official(tmp_path / "bad.pt", config)
     torch.save([1], tmp_path / "list.pt")
-    with pytest.raises(PalmarError, match="holds no model of tensors"):
+    with pytest.raises(PalmarError, match="holds no \"model\" of tensors"):
         load_official(tmp_path / "list.pt", config)
 
 

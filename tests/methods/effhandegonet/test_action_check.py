@@ -10,6 +10,7 @@ from palmar.geometry.camera import Camera
 from palmar.methods.effhandegonet import METHOD
 from palmar.methods.effhandegonet.action_check import compare, verdicts
 from palmar.tasks.method import load
+from palmar.train.checks import Runs
 from palmar.types.firstperson import EgoClip, Vocabulary
 
 VOCABULARY = Vocabulary(("none", "cup", "pen"), ("pour", "write"))
@@ -28,25 +29,32 @@ def clips(count, seed):
 
 def test_where_only_the_label_tells_hands_stay_at_chance_and_the_check_fails():
     report = compare(clips(24, 0), clips(40, 1), VOCABULARY, (0,), 120)
-    top = {name: values[0] for name, values in report.figures["top-1"].items()}
-    assert report.figures["majority"] == 0.5
+    top = {name: values[0]["top-1"] for name, values in report.figures["runs"].items()}
+    assert top["most frequent action"] == 0.5
     assert top["hands + box + label"] > 0.9
     assert top["hands"] < 0.8
     assert report.passed is False  # noise on hands that tell nothing takes nothing away, the box adds nothing
-    assert "| most frequent action | 0.500 | |" in report.table
+    assert "| most frequent action | 0.500 ± 0.000 |  |" in report.table
 
 
 def test_a_difference_within_the_spread_is_no_result():
-    top = {"hands": [0.20, 0.23, 0.26], "all": [0.24, 0.25, 0.23]}
-    flat = [[0.600, 0.604, 0.596], [0.640, 0.641, 0.630], [0.560, 0.562, 0.557]]
-    steep = [[0.60, 0.50, 0.40], [0.64, 0.51, 0.40], [0.56, 0.50, 0.41]]
-    assert verdicts(0.02, top, {"flat": flat, "steep": steep, "back": [[0.6, 0.3, 0.4]] * 3}) == {
+    runs = Runs()
+    runs.add("most frequent action", {"top-1": 0.02})
+    flat = [(0.600, 0.604, 0.596, 0.598), (0.640, 0.641, 0.630, 0.638), (0.560, 0.562, 0.557, 0.561)]
+    steep = [(0.60, 0.50, 0.40, 0.30), (0.64, 0.51, 0.40, 0.30), (0.56, 0.50, 0.41, 0.29)]
+    for name, rows in (("hands", flat), ("hands + box", [(0.61,), (0.65,), (0.56,)]), ("hands + box + label", steep)):
+        for row in rows:
+            keys = ("top-1", "10 px of noise", "30 px of noise", "100 px of noise")
+            runs.add(name, dict(zip(keys, row, strict=False)))
+    assert verdicts(runs) == {
         "most frequent action < hands": True,
-        "hands < all": False,
-        "flat: noise takes away": False,
-        "steep: noise takes away": True,
-        "back: noise takes away": False,
+        "hands < hands + box": False,
+        "hands + box < hands + box + label": False,
+        "hands: noise takes away": False,
+        "hands + box + label: noise takes away": True,
     }
+    back = Runs({"hands": [dict(zip(keys, (0.6, 0.3, 0.4, 0.3), strict=True))] * 3})
+    assert verdicts(back) == {"hands: noise takes away": False}
 
 
 def test_bad_calls_and_the_card():

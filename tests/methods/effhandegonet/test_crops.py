@@ -11,7 +11,7 @@ from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
 from palmar.methods.effhandegonet import crop_training, pose_training
 from palmar.methods.effhandegonet.compare import compared
-from palmar.methods.effhandegonet.crop_training import EvalEffHandNet, TrainEffHandNet, on_true_crops, some
+from palmar.methods.effhandegonet.crop_training import EvalEffHandNet, TrainEffHandNet, on_true_crops
 from palmar.methods.effhandegonet.crops import HandBatches, PublishedCrop, crop_map, cut
 from palmar.types.firstperson import EgoFrame, Split, Vocabulary
 
@@ -158,10 +158,3 @@ def test_the_comparison_can_fail():
     assert better.passed is True
     assert worse.passed is False
     assert "0.810 +- 0.010" in better.table
-
-
-def test_some_of_many():
-    frames = [dots(i) for i in range(5)]
-    assert [frame.name for frame in some(frames, 3)] == ["0", "2", "4"]
-    with pytest.raises(PalmarError, match="no frames"):
-        some([], 3)

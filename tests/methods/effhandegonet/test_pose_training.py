@@ -107,8 +107,8 @@ def test_a_file_that_was_changed_is_refused(run, tmp_path):
 def test_a_run_of_another_size_is_refused(run, split, monkeypatch):
     folder, _ = run
     monkeypatch.setattr(pose_training, "open_split", lambda *_: split)
-    monkeypatch.setattr(pose_training, "parse_data", lambda _: ("synthetic", folder))
-    with pytest.raises(PalmarError, match="other sizes"):
+    monkeypatch.setattr(pose_training, "full_name", str)
+    with pytest.raises(PalmarError, match="another network, size or vocabulary"):
         TrainEffHandEgoNet(("synthetic:x",), folder, width=64, height=64, start="none").run()
     with pytest.raises(PalmarError, match="cannot be read"):
         read_ego(folder / "out")

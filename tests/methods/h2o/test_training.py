@@ -14,6 +14,7 @@ from palmar.methods.h2o import METHOD, action_training, check, training
 from palmar.methods.h2o.model import Config
 from palmar.methods.h2o.tagcn import SMALL
 from palmar.tasks.method import load
+from palmar.train import evaluation
 from palmar.train.checks import Runs
 from palmar.types.firstperson import EgoClip, Split, Vocabulary
 
@@ -26,7 +27,7 @@ def split(monkeypatch, scenes):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     made = Split(WORDS, [scenes.frame(i, label=1 + i % 3) for i in range(4)], [scenes.clip(i, i % 3) for i in range(9)])
-    for module in (training, action_training, check):
+    for module in (training, action_training, check, evaluation):
         monkeypatch.setattr(module, "open_split", lambda *_: made)
     monkeypatch.setitem(training.SIZES, "small", Config("light", 64, 8, 16))
     monkeypatch.setitem(action_training.SIZES, "small", replace(SMALL, channels=(8, 12), frames=8))

@@ -151,7 +151,7 @@ def test_a_frame_without_a_picture_is_refused(frames):
 
 def test_batches_are_pure_functions_of_their_number(frames):
     one, two = (Batches(frames, CONFIG, size=3, seed=5) for _ in range(2))
-    two.fill()
+    two.targets.fill()
     for name, value in one(7).items():
         np.testing.assert_array_equal(value, two(7)[name])
     assert not np.array_equal(one(7)["image"], one(8)["image"])

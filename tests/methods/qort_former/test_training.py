@@ -28,6 +28,8 @@ from palmar.methods.qort_former.convert import count
 from palmar.methods.qort_former.model import TINY, Config, QortFormer
 from palmar.methods.qort_former.predictor import POSE, QortPredictor
 from palmar.tasks.method import load
+from palmar.train import evaluation
+from palmar.train.checks import Runs
 from palmar.train.described import read_network, write_network
 from palmar.train.loop import Recipe
 
@@ -38,7 +40,7 @@ ACTIONS = replace(SMALL_ACTION, frames=8, actions=3, objects=3, vertices=20, obj
 @pytest.fixture
 def opened(monkeypatch, split):
     """Every --data is the split made by hand."""
-    for module in (jobs, checks):
+    for module in (jobs, checks, evaluation):
         monkeypatch.setattr(module, "open_split", lambda text, part="train", vocabulary=None: split)
 
 
@@ -132,7 +134,8 @@ def test_train_and_eval_of_the_command_line(opened, tmp_path):
 def test_the_check_trains_every_variant(split):
     job = checks.Check("any", steps=1, batch=2, seeds=(0, 1), variants=("QORT-Former", "no patches"))
     report = job.compare(split.frames[:4], split.frames[4:8], CONFIG, split.vocabulary)
-    assert {name: len(runs) for name, runs in report.figures["runs"].items()} == {"QORT-Former": 2, "no patches": 2}
+    counts = {name: len(runs) for name, runs in report.figures["runs"].items()}
+    assert counts == {"mean of training": 1, "QORT-Former": 2, "no patches": 2}
     assert "undivided queries is worse (mean)" not in report.figures["claims"]
     assert len(report.figures["claims"]) == 3
     with pytest.raises(PalmarError, match="variants"):
@@ -146,11 +149,11 @@ def test_a_check_fails_where_an_idea_is_not_missed():
         for name in checks.VARIANTS
     }
     fast = {"fps_ours": 20.0, "fps_many": 8.0}
-    assert checks.report(good, run, fast, 1).passed
-    assert not checks.report(good, run, fast | {"fps_many": 11.0}, 1).passed
+    assert checks.report(Runs(dict(good)), run, fast, 1).passed
+    assert not checks.report(Runs(dict(good)), run, fast | {"fps_many": 11.0}, 1).passed
     for name in list(checks.VARIANTS)[1:]:
         same = good | {name: good["QORT-Former"]}
-        assert not checks.report(same, run, fast, 1).passed
+        assert not checks.report(Runs(same), run, fast, 1).passed
 
 
 def test_the_area_under_the_curve_is_the_share_of_ordered_pairs():

@@ -5,14 +5,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from palmar.errors import PalmarError
 from palmar.methods.diffpose.model import PAPER_BODY, Config, DiffPose
-from palmar.nn.trunks import load_exactly
+from palmar.nn.trunks import load_exactly, read_state
 
 UNUSED = (r"\w*betas", r"alphas_\w+", r"sqrt_\w+", r"log_\w+", r"posterior_\w+", r"p2_loss_weight",
           r"condition_emb\.(conf_out\..*|pos_encoder\.centers)", r"denoise_fn\.res_pose\d\.bn\d\..*")  # fmt: skip
@@ -46,13 +41,7 @@ def load_official(file: Path, config: Config = PAPER_BODY, *, average: bool = Fa
 
     Raises PalmarError for a file that is none, and for keys that are missing or unknown.
     """
-    try:
-        raw: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as err:  # pickle, zip and PyTorch raise classes of their own
-        raise PalmarError(f"{file}: not a checkpoint that can be read ({str(err).splitlines()[0][:200]}).") from err
-    state = raw.get("ema" if average else "model") if isinstance(raw, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise PalmarError(f"{file}: holds no {'ema' if average else 'model'} of tensors.")
+    state = read_state(file, "ema" if average else "model", needed=True)
     if average:
         state = {k.removeprefix("ema_model."): v for k, v in state.items() if k.startswith("ema_model.")}
     ours = {name: value for key, value in state.items() if (name := own_key(key)) is not None}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from palmar.data.datasets import open_split
+from palmar.data.datasets import clips_of, open_split
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.action import Fitted, fit
 from palmar.methods.effhandegonet.sequences import CANVAS, Layout, evenly, vectors
 from palmar.metrics.firstperson import top1
 from palmar.tasks.method import Report
+from palmar.train.checks import Runs
 from palmar.types.firstperson import EgoClip, Vocabulary
 
 INPUTS = {
@@ -20,9 +22,10 @@ INPUTS = {
     "hands + box": Layout(label=False),
     "hands + box + label": Layout(),
 }
-NOISE = (0, 10, 30, 100)
+NOISE = (10, 30, 100)
 """Pixels of 1280 x 720, standard deviation, drawn once for every point of a clip: an estimator's errors last, and noise
 drawn anew in each of 20 frames averages out."""
+CLEAN, MAJORITY = "top-1", "most frequent action"
 SWEPT = ("hands", "hands + box + label")
 """Inputs whose poses are made noisy."""
 SLACK = 0.01
@@ -48,7 +51,8 @@ class CheckActions:
     def run(self) -> Report:
         train = open_split(self.data, "train")
         held_out = open_split(self.test or self.data, self.split, train.vocabulary)
-        return compare(list(train.clips), list(held_out.clips), train.vocabulary, self.seeds, self.steps)
+        learn, test = clips_of(train, self.data), clips_of(held_out, self.test or self.data)
+        return compare(learn, test, train.vocabulary, self.seeds, self.steps)
 
 
 def compare(
@@ -59,54 +63,33 @@ def compare(
         raise PalmarError(f"check: {len(train)} clips to learn from, {len(test)} held out, {len(seeds)} seeds.")
     true = np.array([clip.action for clip in test])
     common = np.bincount([clip.action for clip in train]).argmax()
-    majority = top1(np.full(len(true), common), true)
-    accuracy: dict[str, list[float]] = {}
-    noisy: dict[str, list[list[float]]] = {}
+    runs = Runs()
+    runs.add(MAJORITY, {CLEAN: top1(np.full(len(true), common), true)})
     for name, layout in INPUTS.items():
         for seed in seeds:
             fitted = fit(train, vocabulary, layout=layout, steps=steps, seed=seed)
-            accuracy.setdefault(name, []).append(top1(fitted.logits(test).argmax(1), true))
-            if name in SWEPT:
-                noisy.setdefault(name, []).append([under_noise(fitted, test, sigma, seed) for sigma in NOISE])
-    claims = verdicts(majority, accuracy, noisy)
-    rows = [f"| most frequent action | {majority:.3f} | |"]
-    rows += [f"| {name} | {np.mean(values):.3f} | {np.std(values):.3f} |" for name, values in accuracy.items()]
-    for name, runs in noisy.items():
-        means, spreads = np.mean(runs, 0), np.std(runs, 0)
-        cells = zip(NOISE[1:], means[1:], spreads[1:], strict=True)
-        rows += [f"| {name}, noise of {sigma} px | {m:.3f} | {s:.3f} |" for sigma, m, s in cells]
-    table = "\n".join(["| input | top-1 | spread |", "|---|---|---|", *rows, ""])
-    table += "".join(f"\n- {claim}: {'held' if held else 'did not hold'}" for claim, held in claims.items())
+            noisy = {column(sigma): under_noise(fitted, test, sigma, seed) for sigma in NOISE if name in SWEPT}
+            runs.add(name, {CLEAN: top1(fitted.logits(test).argmax(1), true), **noisy})
+    columns = {CLEAN: "top-1", **{column(sigma): column(sigma) for sigma in NOISE}}
     classes = len(vocabulary.actions)
-    figures = {
-        "scale": f"{len(train):,} clips to learn from, {len(test)} held out, {classes} classes; {steps:,} steps; "
-        f"seeds {' '.join(map(str, seeds))}",
-        "claims": claims,
-        "majority": majority,
-        "top-1": accuracy,
-        "noise in pixels": list(NOISE),
-        "top-1 under noise": noisy,
-    }
-    return Report(figures, table, all(claims.values()))
+    where = f"{len(train):,} clips to learn from, {len(test)} held out, {classes} classes; {steps:,} steps"
+    return runs.report(runs.table(columns, corner="input", digits=3), verdicts(runs), where)
 
 
-def verdicts(
-    majority: float, accuracy: Mapping[str, Sequence[float]], noisy: Mapping[str, Sequence[Sequence[float]]]
-) -> dict[str, bool]:
-    """What held, from top-1 of each seed, and of each seed and noise."""
+def column(sigma: int) -> str:
+    return f"{sigma} px of noise"
 
-    def above(more: Sequence[float], less: Sequence[float]) -> bool:
-        return bool(np.mean(more) - np.mean(less) > max(np.std(more), np.std(less)))
 
-    claims = {}
-    before, lower = "most frequent action", [majority]
-    for name, values in accuracy.items():
-        claims[f"{before} < {name}"] = above(values, lower)
-        before, lower = name, list(values)
-    for name, runs in noisy.items():
-        swept = np.array(runs)
-        falls = bool((np.diff(swept.mean(0)) < SLACK).all())
-        claims[f"{name}: noise takes away"] = falls and above(swept[:, 0].tolist(), swept[:, -1].tolist())
+def verdicts(runs: Runs) -> dict[str, bool]:
+    """What held of top-1 over seeds."""
+    names = [name for name in (MAJORITY, *INPUTS) if name in runs]
+    claims = {f"{less} < {more}": runs.higher(more, less, CLEAN) for less, more in pairwise(names)}
+    for name in SWEPT:
+        if name in runs:
+            means = [runs.mean(name, CLEAN), *(runs.mean(name, column(sigma)) for sigma in NOISE)]
+            spread = max(runs.spread(name, CLEAN), runs.spread(name, column(NOISE[-1])))
+            falls = bool((np.diff(means) < SLACK).all())
+            claims[f"{name}: noise takes away"] = falls and means[0] - means[-1] > spread
     return claims
 
 

@@ -16,9 +16,9 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split
+from palmar.data.datasets import frames_of, open_split
 from palmar.errors import PalmarError
-from palmar.methods.effhandegonet.crop_training import behind_detector, on_true_crops, read_hand, some
+from palmar.methods.effhandegonet.crop_training import behind_detector, on_true_crops, read_hand
 from palmar.methods.effhandegonet.pose_training import from_network, read_ego
 from palmar.methods.effhandegonet.scores import score_frames
 from palmar.tasks.method import Report
@@ -43,7 +43,7 @@ class ComparePose:
     def run(self) -> Report:
         if len(self.ego) != len(self.hand) or not self.ego:
             raise PalmarError(f"{len(self.ego)} runs of EffHandEgoNet and {len(self.hand)} of EffHandNet; give pairs.")
-        frames = some(open_split(self.data, self.split).frames, self.limit)
+        frames = frames_of(open_split(self.data, self.split), self.data, self.limit)
         found: dict[str, list] = {EGO: [], BEHIND: [], CROPS: []}
         for ego, hand in zip(self.ego, self.hand, strict=True):
             predict, crops = from_network(read_ego(ego)[0]), read_hand(hand)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +13,18 @@ from jaxtyping import Float, UInt8
 from torch import nn
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split
+from palmar.data.datasets import frames_of, full_name, open_split
 from palmar.errors import PalmarError
 from palmar.hand.box import BOX_MARGIN
 from palmar.methods.effhandegonet.crops import HandBatches, crop_map, cut
 from palmar.methods.effhandegonet.model import EffHandNet, HandNetConfig
 from palmar.methods.effhandegonet.objective import HandLoss, keypoints_of
-from palmar.methods.effhandegonet.pose_training import NETWORK, read_network, told, write_network
 from palmar.methods.effhandegonet.scores import boxes, score_frames
 from palmar.nn.trunks import Name, make_trunk
 from palmar.tasks.method import Report
 from palmar.tracking.detector import Detections
 from palmar.tracking.networks import OnnxNetworks
+from palmar.train.described import read_network, told, write_network
 from palmar.train.loop import Recipe, load_average, train
 from palmar.train.options import RunOptions
 from palmar.types.firstperson import EgoFrame
@@ -68,7 +68,7 @@ class TrainEffHandNet(RunOptions):
         )
         warmup = min(300, max(self.steps // 10, 1))
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, warmup=warmup, precision=self.precision)
-        write_network(self.folder, NAME, asdict(config), self.data)
+        write_network(self.folder, config, None, [full_name(text) for text in self.data], name=NAME)
 
         def build() -> nn.Module:
             net = EffHandNet(config)
@@ -84,11 +84,7 @@ class TrainEffHandNet(RunOptions):
 
 def read_hand(folder: Path) -> tuple[EffHandNet, int]:
     """The averaged network of a run, in eval mode, and its step."""
-    config = read_network(folder, NAME)["config"]
-    try:
-        config = HandNetConfig(**{**config, "statistics": tuple(tuple(row) for row in config["statistics"])})
-    except (TypeError, KeyError) as err:
-        raise PalmarError(f"{folder / NETWORK}: not a config of this version ({err}).") from err
+    config, _ = read_network(folder, HandNetConfig, name=NAME)
     net, step = load_average(folder, EffHandNet(config))
     assert isinstance(net, EffHandNet)
     return net, step
@@ -160,13 +156,5 @@ class EvalEffHandNet:
 
     def run(self) -> Report:
         net, _ = read_hand(self.weights)
-        frames = some(open_split(self.data, self.split).frames, self.limit)
+        frames = frames_of(open_split(self.data, self.split), self.data, self.limit)
         return score_frames(on_true_crops(net, frames), frames)
-
-
-def some(frames: Sequence[EgoFrame], limit: int) -> list[EgoFrame]:
-    """So many of the frames, spread over all. Raises PalmarError where there are none."""
-    if not len(frames):
-        raise PalmarError("this part of the data has no frames.")
-    count = len(frames) if limit <= 0 else min(limit, len(frames))
-    return [frames[i] for i in np.linspace(0, len(frames) - 1, count).astype(int)]

@@ -1,13 +1,10 @@
-"""`palmar train|eval effhandegonet` and `effhandnet`: the pose networks, through palmar's training loop.
-
-A run's folder holds `network.json`, which says what its weights are of: the config, and the data it was shown.
-"""
+"""`palmar train|eval effhandegonet` and `effhandnet`: the pose networks, through palmar's training loop."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +15,7 @@ from jaxtyping import Float
 from torch import nn
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split, parse_data
+from palmar.data.datasets import frames_of, full_name, open_split, parse_data
 from palmar.errors import PalmarError
 from palmar.methods.effhandegonet.model import EffHandEgoNet, EgoNetConfig
 from palmar.methods.effhandegonet.objective import EgoLoss, keypoints_of
@@ -29,12 +26,13 @@ from palmar.metrics.firstperson import fpha_epe_official, pck_of_width, top1
 from palmar.nn.detector import Detector
 from palmar.nn.trunks import Name, make_trunk, read_state
 from palmar.tasks.method import Report
-from palmar.train.loop import Outcome, Recipe, load_average, train
+from palmar.train.described import NETWORK, data_of, read_network, told, write_network
+from palmar.train.loop import Recipe, load_average, train
 from palmar.train.options import RunOptions
 from palmar.train.start import LINEAGE, digest_of, inherited, keep_lineage, start_from
 from palmar.types.firstperson import EgoFrame
 
-NETWORK = "network.json"
+NAME = "effhandegonet"
 SHIPPED = "shipped"
 """In place of a file to start from: the package's own hand detector."""
 CALIBRATION = 4
@@ -106,7 +104,7 @@ class TrainEffHandEgoNet(RunOptions):
             warmup=min(300, max(self.steps // 10, 1)), precision=self.precision,
         )  # fmt: skip
         build, recipe = begun(self, config, recipe, batches)
-        write_network(self.folder, "effhandegonet", asdict(config), self.data)
+        write_network(self.folder, config, None, [full_name(text) for text in self.data], name=NAME)
         loss = EgoLoss(self.sigma, presence=0.01 if right else 0.02, over=self.over)
         outcome = train(
             build, loss, batches, recipe, self.folder, **self.options()
@@ -146,52 +144,12 @@ def begun(
     return build, marked
 
 
-def write_network(folder: Path, name: str, config: dict[str, Any], data: Sequence[str]) -> None:
-    """`network.json` of a run; refuses a folder of another network."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / NETWORK
-    mine = {"name": name, "config": config, "data": [f"{parse_data(text)[0]}:{parse_data(text)[1]}" for text in data]}
-    if file.exists():
-        theirs = read_network(folder, name)
-        if theirs["config"] != json.loads(json.dumps(config)):
-            raise PalmarError(f"{folder}: a run of a network of other sizes ({theirs['config']}); use a new folder.")
-        return
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
-
-
-def read_network(folder: Path, name: str) -> dict[str, Any]:
-    """`network.json` of a run of this network."""
-    file = folder / NETWORK
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        named, config = found["name"], found["config"]
-    except OSError as err:
-        raise PalmarError(f"{file}: cannot be read ({err.strerror or err}); name the folder of a run.") from err
-    except (ValueError, KeyError, TypeError) as err:
-        raise PalmarError(f"{file}: does not say what network the run is of.") from err
-    if named != name or not isinstance(config, dict):
-        raise PalmarError(f"{folder}: a run of {named!r}, expected {name}.")
-    return found
-
-
 def read_ego(folder: Path) -> tuple[EffHandEgoNet, int]:
     """The averaged network of a run, in eval mode, and its step."""
-    try:
-        config = EgoNetConfig(**read_network(folder, "effhandegonet")["config"])
-    except TypeError as err:
-        raise PalmarError(f"{folder / NETWORK}: not a config of this version ({err}).") from err
+    config, _ = read_network(folder, EgoNetConfig, name=NAME)
     net, step = load_average(folder, EffHandEgoNet(config))
     assert isinstance(net, EffHandEgoNet)
     return net, step
-
-
-def told(outcome: Outcome, folder: Path) -> Report:
-    """What a training job says at its end."""
-    figures = {"step": outcome.step, "finished": outcome.finished, **outcome.figures}
-    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items()]
-    return Report(figures, "\n".join([f"{folder}:", "", "| figure | last stretch |", "|---|---|", *rows]))
 
 
 # ---------------------------------------------------------------------------------------------------------- evaluation
@@ -218,11 +176,7 @@ class EvalEffHandEgoNet:
 
         if self.export is not None and not (self.weights / NETWORK).is_file():
             raise PalmarError(f"{self.weights}: not the folder of a run; only a run's weights can be exported.")
-        frames = open_split(self.data, self.split).frames
-        if not len(frames):
-            raise PalmarError(f"{self.data}: its part {self.split} has no frames.")
-        count = len(frames) if self.limit <= 0 else min(self.limit, len(frames))
-        chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, count).astype(int)]
+        chosen = frames_of(open_split(self.data, self.split), self.data, self.limit)
         if (self.weights / NETWORK).is_file():
             net, _ = read_ego(self.weights)
             if net.config.hands == 1:
@@ -277,9 +231,9 @@ def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, 
     from palmar.methods.effhandegonet.export import export_ego
 
     net, step = read_ego(folder)
-    told, lineage = read_network(folder, "effhandegonet"), folder / LINEAGE
+    data, lineage = [parse_data(text) for text in data_of(folder)], folder / LINEAGE
     recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-    kinds = [text.partition(":")[0] for text in told["data"]]
+    kinds = [kind for kind, _ in data]
     foreign = [
         {"name": kind, "licence": f"LicenseRef-{kind}-research-only", "what": f"data: frames of {kind}"}
         for kind in sorted(set(kinds) - {"synthetic"})
@@ -289,7 +243,7 @@ def export_run(folder: Path, to: Path, figures: Mapping[str, Any]) -> dict[str, 
         "seed": recipe["seed"],
         "steps": step,
         "samples": step * recipe["batch"],
-        "data": [f"{kind}:{Path(text.partition(':')[2]).name}" for kind, text in zip(kinds, told["data"], strict=True)],
+        "data": [f"{kind}:{path.name}" for kind, path in data],
         "began_from": json.loads(lineage.read_text(encoding="utf-8")) if lineage.exists() else [],
     }
     licences = inherited(training["began_from"], world(adapted_to=foreign))

@@ -8,18 +8,19 @@ What a file holds is told by its keys. Only tensors are read; a file that needs 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError
 from palmar.methods.emg2pose.model import PAPER, build
-from palmar.nn.trunks import read_state
+from palmar.nn.trunks import load_exactly, read_state
 
 PREFIX = "model."
-_READER = (
+Rules = Sequence[tuple[str, Callable[[re.Match[str]], str]]]
+_READER: Rules = (
     (r"network\.layers\.([01])\.conv\.0\.(\w+)", lambda m: f"reader.layers.{m[1]}.conv.{m[2]}"),
     (r"network\.layers\.([01])\.norm\.(\w+)", lambda m: f"reader.layers.{m[1]}.norm.{m[2]}"),
     (
@@ -35,7 +36,7 @@ _READER = (
     (r"decoder\.mlp_out\.1\.(\w+)", lambda m: f"decoder.out.{m[1]}"),
     (r"decoder\.mlp\.([01346])\.(\w+)", lambda m: f"decoder.layers.{m[1]}.{m[2]}"),
 )
-_NEUROPOSE = (
+_NEUROPOSE: Rules = (
     (r"network\.network\.([3-7])\.network\.(\d+)\.(\w+)", lambda m: f"layers.{m[1]}.layers.{m[2]}.{m[3]}"),
     (r"network\.network\.(\d+)\.network\.([01])\.(\w+)", lambda m: f"layers.{m[1]}.{m[2]}.{m[3]}"),
     (r"network\.linear\.(\w+)", lambda m: f"out.{m[1]}"),
@@ -63,32 +64,18 @@ def from_official(state: dict[str, Tensor], where: str) -> nn.Module:
     elif "network.linear.weight" in state:
         kind = "neuropose"
     else:
-        raise PalmarError(f"{where}: not a checkpoint of vemg2pose, emg2pose or NeuroPose ({_some(state)}).")
-    rules: Any = _NEUROPOSE if kind == "neuropose" else _READER
-    ours: dict[str, Tensor] = {}
-    strange = []
-    for key, value in state.items():
-        for pattern, rename in rules:
-            if found := re.fullmatch(pattern, key):
-                ours[rename(found)] = value
-                break
-        else:
-            strange.append(key)
+        raise PalmarError(f"{where}: not a checkpoint of vemg2pose, emg2pose or NeuroPose.")
+    rules = _NEUROPOSE if kind == "neuropose" else _READER
+    ours = {_own_key(key, rules): value for key, value in state.items()}
     with torch.device("meta"):
         model = build(PAPER[kind])
-    expected = model.state_dict()
-    missing = [name for name in expected if name not in ours]
-    wrong = [f"{n} {list(ours[n].shape)}" for n in expected if n in ours and ours[n].shape != expected[n].shape]
-    strange += [name for name in ours if name not in expected]
-    if strange or missing or wrong:
-        raise PalmarError(
-            f"{where}: read as {kind}: unknown {_some(strange)}; missing {_some(missing)}; of another shape "
-            f"{_some(wrong)}."
-        )
-    model.load_state_dict(ours, assign=True)
+    load_exactly(model, ours, f"{where}, read as {kind}", assign=True)
     return model.float().eval()
 
 
-def _some(names: Any) -> str:
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") if names else "none"
+def _own_key(theirs: str, rules: Rules) -> str:
+    """Our name of a parameter of theirs; what has none keeps its own, which no network here knows."""
+    for pattern, rename in rules:
+        if found := re.fullmatch(pattern, theirs):
+            return rename(found)
+    return theirs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,15 +12,14 @@ from torch import Tensor
 from tyro.conf import arg
 
 from palmar.data.datasets import open_split
-from palmar.errors import PalmarError
 from palmar.methods.h2o.clips import Batches
 from palmar.methods.h2o.predictor import ACTION, ActionPredictor
 from palmar.methods.h2o.tagcn import PAPER, SMALL, Config, TaGcn
-from palmar.tasks.action import score
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
+from palmar.train.evaluation import EvaluateActions
 from palmar.train.loop import Outcome, Recipe, train
-from palmar.train.options import RunOptions, on_threads
+from palmar.train.options import RunOptions
 from palmar.types.firstperson import EgoClip
 
 SIZES = {"paper": PAPER, "small": SMALL}
@@ -78,22 +77,8 @@ def fit(
 
 
 @dataclass(frozen=True)
-class EvaluateAction:
+class EvaluateAction(EvaluateActions):
     """Score TA-GCN: top-1 of actions, and of their verbs, on clips."""
 
-    weights: Annotated[Path, arg(metavar="DIR")]
-    """Folder of a run."""
-    data: str = field(kw_only=True)
-    """kind:/path."""
-    split: str = "test"
-    """Part of the data."""
-    threads: int = 1
-
-    def run(self) -> Report:
-        recogniser = ActionPredictor.of_run(self.weights)
-        clips = open_split(self.data, self.split, recogniser.vocabulary).clips
-        if not len(clips):
-            raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
-        with on_threads(self.threads):
-            found = recogniser(clips)
-        return score(found, clips, recogniser.vocabulary)
+    def recogniser(self) -> ActionPredictor:
+        return ActionPredictor.of_run(self.weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from palmar.errors import PalmarError
 from palmar.geometry.align import procrustes
 from palmar.geometry.camera import Camera
 from palmar.methods.h2o.model import Config
+from palmar.train.kept import KeptTargets
 from palmar.types.firstperson import EgoFrame
 
 
@@ -90,8 +92,8 @@ def coloured(image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator, streng
 
 
 class Batches:
-    """Number of a batch -> its arrays: a pure function of the number, the seed and the frames. Targets are kept, as
-    long as they fit `keep_bytes`."""
+    """Number of a batch -> its arrays: a pure function of the number, the seed and the frames. Targets are kept where
+    they fit `keep_bytes`."""
 
     def __init__(
         self,
@@ -103,29 +105,13 @@ class Batches:
         strength: float = 1.0,
         keep_bytes: float = 2e9,
     ) -> None:
-        if not len(frames):
-            raise PalmarError("no frames to learn from; see --data.")
         cv2.setNumThreads(1)
-        self.frames, self.config, self.size, self.seed, self.strength = frames, config, size, seed, strength
-        self.most = int(keep_bytes / (config.side**2 * 3))
-        self.kept: dict[int, Target] = {}
-
-    def fill(self) -> None:
-        """Makes all targets that can be kept, in the order in which data sets are read fastest."""
-        for index in range(min(len(self.frames), self.most)):
-            self.target(index)
-
-    def target(self, index: int) -> Target:
-        found = self.kept.get(index)
-        if found is None:
-            found = target(self.frames[index], self.config)
-            if len(self.kept) < self.most:
-                self.kept[index] = found
-        return found
+        self.targets = KeptTargets(frames, partial(target, config=config), each=config.side**2 * 3, room=keep_bytes)
+        self.size, self.seed, self.strength = size, seed, strength
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng((self.seed, number))
-        targets = [self.target(int(i)) for i in rng.integers(len(self.frames), size=self.size)]
+        targets = [self.targets[int(i)] for i in rng.integers(len(self.targets), size=self.size)]
         images = [coloured(t.image, rng, self.strength) if self.strength else t.image for t in targets]
         return arrays(targets) | {"image": np.stack(images)}
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
 from palmar.methods.h2o import tagcn
 from palmar.methods.h2o.clips import recognise
@@ -18,7 +17,7 @@ from palmar.methods.h2o.model import Config, PoseNetwork, surest
 from palmar.methods.h2o.pictures import in_metres, squeezed
 from palmar.methods.h2o.tagcn import TaGcn
 from palmar.tasks.action import probabilities
-from palmar.tasks.handobject import HandsAndObject
+from palmar.tasks.handobject import HandsAndObject, one_at_a_time
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 from palmar.types.firstperson import EgoFrame, Vocabulary
@@ -62,17 +61,7 @@ class PosePredictor:
 
     def __call__(self, frames: Sequence[EgoFrame]) -> HandsAndObject:
         """Raises PalmarError for a frame without a picture, and for no frames."""
-        found = []
-        for frame in frames:
-            if frame.image is None:
-                raise PalmarError(f"{frame.name}: no picture; the H2O network reads pictures.")
-            found.append(self.one(frame.image, frame.camera))
-        if not found:
-            raise PalmarError("no frames to look at.")
-        columns = {
-            n: np.concatenate([getattr(one, n) for one in found]) for n in ("joints", "points", "objects", "scores")
-        }
-        return HandsAndObject(**columns, fps=1 / float(np.median([1 / one.fps for one in found])))
+        return one_at_a_time(frames, self.one)
 
 
 class ActionPredictor:

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split
+from palmar.data.datasets import frames_of, open_split
 from palmar.methods.h2o.model import PAPER, SMALL, Config, PoseNetwork
 from palmar.methods.h2o.objective import PoseLoss
 from palmar.methods.h2o.pictures import Batches, object_pose
 from palmar.methods.h2o.predictor import POSE, PosePredictor
-from palmar.tasks.handobject import HandsAndObject, score, some
+from palmar.tasks.handobject import HandsAndObject, score
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
 from palmar.train.loop import Outcome, Recipe, train
@@ -71,8 +71,7 @@ def fit(
 ) -> Outcome:
     """The network trained on frames. options: of `palmar.train.loop.train`."""
     batches = Batches(frames, config, size=recipe.batch, seed=recipe.seed, strength=strength)
-    if len(frames) <= batches.most:
-        batches.fill()
+    batches.targets.fill()
     return train(lambda: PoseNetwork(config), PoseLoss(config), batches, recipe, folder, **options)
 
 
@@ -96,7 +95,7 @@ class EvaluatePose:
     def run(self) -> Report:
         with on_threads(self.threads):
             predictor = PosePredictor.of_run(self.weights, device=self.device)
-            frames = some(open_split(self.data, self.split, predictor.vocabulary), self.limit, self.data)
+            frames = frames_of(open_split(self.data, self.split, predictor.vocabulary), self.data, self.limit)
             found = predictor(frames)
         report = score(found, frames, f"{self.device}, {self.threads} threads, one frame at a time")
         turned = rotation_error(found, frames)

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError, one_of
+from palmar.geometry.sampling import farthest_points
 from palmar.hand import HandModel
 from palmar.nn.decoder import DecoderConfig, QueryDecoder
 from palmar.nn.landmarker import LandmarkerTrunk
@@ -85,19 +86,10 @@ def coarser(model: HandModel) -> list[Float[np.ndarray, "k v"]]:
     hand = np.flatnonzero(model.behind == 0)
     out = []
     for count in LEVELS:
-        chosen = _spread(model.template[hand], min(count, len(hand)))
+        chosen = farthest_points(model.template[hand], count)
         near = ((model.template[hand][:, None] - model.template[hand][chosen]) ** 2).sum(-1).argmin(1)
         rows = np.zeros((len(chosen), len(model.template)))
         rows[near, hand] = 1.0
         out.append(rows / rows.sum(1, keepdims=True))
     joints = np.maximum(model.landmark_regressor, 0)
     return [*out, joints / joints.sum(1, keepdims=True)]
-
-
-def _spread(points: Float[np.ndarray, "n 3"], count: int) -> np.ndarray:
-    """`count` of the points, each the farthest from those before."""
-    out, distance = [0], np.linalg.norm(points - points[0], axis=-1)
-    while len(out) < count:
-        out.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[out[-1]], axis=-1))
-    return np.array(out)

@@ -8,11 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from palmar.errors import PalmarError
 from palmar.methods.haco.model import Config, Haco
-from palmar.nn.decoder import DecoderConfig
-from palmar.nn.vit import VitConfig
-from palmar.tasks.crops import CropSpec
+from palmar.tasks.crops import CropSpec, read_by
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 
@@ -30,11 +27,7 @@ class ContactPredictor:
     @staticmethod
     def of_run(folder: Path, *, device: str = "cpu") -> ContactPredictor:
         """Raises PalmarError for a folder that is no run of this network."""
-        raw, _ = read_network(folder, dict, name=NAME)  # type: ignore[var-annotated]
-        try:
-            config = Config(**raw | {"vit": VitConfig(**raw["vit"]), "decoder": DecoderConfig(**raw["decoder"])})
-        except (TypeError, KeyError) as err:
-            raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
+        config, _ = read_network(folder, Config, name=NAME)
         network, _ = load_average(folder, Haco(config))
         assert isinstance(network, Haco)
         return ContactPredictor(network, device=device)
@@ -42,9 +35,7 @@ class ContactPredictor:
     @torch.inference_mode()
     def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n v"]:
         """The probability that each vertex touches."""
-        size = self.crop.size
-        if not len(crops) or crops.shape[1:] != (size, size, 3):
-            raise PalmarError(f"crops are {list(crops.shape)}; this network reads [n, {size}, {size}, 3], n above 0.")
+        read_by(self.crop, crops)
         parts = [self.network(torch.from_numpy(crops[i : i + self.batch]).to(self.device)).sigmoid().cpu().numpy()
                  for i in range(0, len(crops), self.batch)]  # fmt: skip
         return np.concatenate(parts)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +11,9 @@ from torch import nn
 
 from palmar.errors import PalmarError
 from palmar.hand import HandModel
-from palmar.methods.hamba.hand import Meant
 from palmar.methods.hamba.model import Config, MeshNetwork
-from palmar.nn.decoder import DecoderConfig
-from palmar.nn.vit import VitConfig
 from palmar.tasks.crops import CropSpec
-from palmar.tasks.mesh import HandMeshes
+from palmar.tasks.mesh import HandMeshes, one_at_a_time
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 
@@ -43,29 +38,14 @@ class MeshPredictor:
     @torch.inference_mode()
     def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> HandMeshes:
         """Joints and vertices in metres about the wrist, keypoints in pixels of the crops."""
-        if crops.shape[1:] != (self.crop.size, self.crop.size, 3):
-            raise PalmarError(f"crops are {list(crops.shape)}; this network reads [n, {self.crop.size}, "
-                              f"{self.crop.size}, 3].")  # fmt: skip
-        rows, took = [], []
-        for crop in crops:
-            began = time.perf_counter()
-            found = self.network(torch.from_numpy(crop[None]).to(self.device))[0]
-            rows.append(self.one(found))
-            took.append(time.perf_counter() - began)
-        if not rows:
-            raise PalmarError("no crops to look at.")
-        columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        return HandMeshes(**columns, fps=1 / float(np.median(took)))
+        return one_at_a_time(crops, self.crop, self.one)
 
-    def one(self, found: Meant) -> dict[str, Any]:
+    def one(self, crop: UInt8[np.ndarray, "1 s s 3"]) -> HandMeshes:
+        found = self.network(torch.from_numpy(crop).to(self.device))[0]
         skin = self.model.shaped(found.shape).posed(found.rotations).skin()
-        root = found.joints[:, :1]
-        size = self.crop.size
-        values = {
-            "joints": found.joints - root, "vertices": skin - root, "keypoints": (found.keypoints + 0.5) * size - 0.5,
-            "rotations": found.rotations, "shape": found.shape,
-        }  # fmt: skip
-        return {name: value.cpu().numpy() for name, value in values.items()}
+        root, size = found.joints[:, :1], self.crop.size
+        values = (found.joints - root, skin - root, (found.keypoints + 0.5) * size - 0.5, found.rotations, found.shape)
+        return HandMeshes(*(value.cpu().numpy() for value in values))
 
 
 def crop_of(config: Config) -> CropSpec:
@@ -75,11 +55,7 @@ def crop_of(config: Config) -> CropSpec:
 
 def read_config(folder: Path, mano: Path | None = None) -> tuple[Config, HandModel]:
     """The network's config and the hand that it was trained to say."""
-    raw, _ = read_network(folder, dict, name=NAME)  # type: ignore[var-annotated]
-    try:
-        config = Config(**raw | {"vit": VitConfig(**raw["vit"]), "decoder": DecoderConfig(**raw["decoder"])})
-    except (TypeError, KeyError) as err:
-        raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
+    config, _ = read_network(folder, Config, name=NAME)
     if config.hand == "mano" and mano is None:
         raise PalmarError(f"{folder}: this run says MANO's hand; give the MANO file that it was trained with.")
     if config.hand == "palmar" and mano is not None:

@@ -14,16 +14,14 @@ from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split
-from palmar.errors import PalmarError
+from palmar.data.datasets import frames_of, open_split
 from palmar.methods.qort_former.budget import costs, timed
 from palmar.methods.qort_former.model import Config, QortFormer
 from palmar.methods.qort_former.pictures import contact_target
 from palmar.methods.qort_former.predictor import QortPredictor
 from palmar.methods.qort_former.training import SIZES, fit
-from palmar.tasks.handobject import some
 from palmar.tasks.method import Report
-from palmar.train.loop import Recipe
+from palmar.train.checks import Runs, brief, chosen
 from palmar.train.options import on_threads
 from palmar.types.firstperson import EgoFrame, Vocabulary
 
@@ -38,6 +36,10 @@ MANY: Mapping[str, Any] = {
     "layers": 6, "division": False, "contact": False, "patches": False, "hand_queries": 120, "object_queries": 60,
 }  # fmt: skip
 """300 learned queries and six layers."""
+OURS, CONSTANT = "QORT-Former", "mean of training"
+COLUMNS = ("left", "right", "object", "mean", "hands", "mean with contact")
+LOST = {"undivided queries": "mean", "no contact features": "mean with contact", "no patches": "hands"}
+"""What doing without an idea should worsen."""
 TOUCHES = 0.5
 """A vertex with a contact value above this touches: within six millimetres of the object's box."""
 
@@ -47,9 +49,9 @@ class Check:
     """Each idea of QORT-Former against the same network without it, on held-out frames, over seeds; and its speed
     against 300 queries in six layers.
 
-    Fails where taking an idea away does no harm: undivided queries to the mean error, no contact features to the error
-    on frames with contact, no patches to the hands' error; where the contact map is no better than a constant one; or
-    where it is less than twice as fast.
+    Fails where taking an idea away does no harm beyond the spread over seeds: undivided queries to the mean error, no
+    contact features to the error on frames with contact, no patches to the hands' error; where the contact map is no
+    better than a constant one; or where it is less than twice as fast.
     """
 
     data: Annotated[str, arg(metavar="DATA")]
@@ -73,38 +75,29 @@ class Check:
 
     def run(self) -> Report:
         train = open_split(self.data, "train")
-        learn = some(train, self.frames, self.data)
-        test = some(open_split(self.test or self.data, self.split, train.vocabulary), self.held_out, self.data)
+        learn = frames_of(train, self.data, self.frames)
+        test = frames_of(open_split(self.test or self.data, self.split, train.vocabulary), self.data, self.held_out)
         config = replace(SIZES[self.size], objects=len(train.vocabulary.objects) - 1)
         with on_threads(self.threads):
             return self.compare(learn, test, config, train.vocabulary)
 
     def compare(self, learn: Sequence[EgoFrame], test: Sequence[EgoFrame], config: Config, words: Vocabulary) -> Report:
         """Trains every variant with every seed and scores it."""
-        if not self.seeds or "QORT-Former" not in self.variants or not set(self.variants) <= set(VARIANTS):
-            raise PalmarError(f"check: seeds, and variants out of {', '.join(VARIANTS)} with QORT-Former among them.")
-        found: dict[str, list[dict[str, float]]] = {}
+        chosen(self.variants, VARIANTS, OURS, self.seeds)
+        runs = Runs()
         for name in self.variants:
             for seed in self.seeds:
                 one = replace(config, **VARIANTS[name])
-                recipe = Recipe(
-                    f"check: {name}", seed, self.batch, self.steps, self.rate, max(self.steps // 20, 1),
-                    weight_decay=0.05,
-                )  # fmt: skip
+                recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.05)
                 with tempfile.TemporaryDirectory() as folder:
                     outcome = fit(
-                        learn,
-                        one,
-                        recipe,
-                        Path(folder),
-                        threads=self.threads,
-                        device=self.device,
-                        checkpoint_minutes=60,
-                    )
+                        learn, one, recipe, Path(folder), threads=self.threads, device=self.device,
+                        checkpoint_minutes=60, quiet=True,
+                    )  # fmt: skip
                 assert isinstance(outcome.model, QortFormer)
-                found.setdefault(name, []).append(errors(QortPredictor(outcome.model, words), test))
+                runs.add(name, errors(QortPredictor(outcome.model, words), test))
         guess = constant(learn, test)
-        return report(found, guess, speed(config), self.steps * self.batch)
+        return report(runs, guess, speed(config), self.steps * self.batch)
 
 
 def errors(predictor: QortPredictor, frames: Sequence[EgoFrame]) -> dict[str, float]:
@@ -175,44 +168,20 @@ def speed(config: Config) -> dict[str, float]:
     return out
 
 
-def report(
-    found: Mapping[str, Sequence[Mapping[str, float]]],
-    guess: Mapping[str, float],
-    fast: Mapping[str, float],
-    samples: int,
-) -> Report:
+def report(runs: Runs, guess: Mapping[str, float], fast: Mapping[str, float], samples: int) -> Report:
     """Table, and whether every idea that was taken away was missed."""
-    columns = ("left", "right", "object", "mean", "hands", "mean with contact", "contact_auc")
-    mean = {name: {c: float(np.mean([run[c] for run in runs])) for c in columns} for name, runs in found.items()}
-    spread = {name: {c: float(np.std([run[c] for run in runs])) for c in columns} for name, runs in found.items()}
-    rows = [f"| | {' | '.join(columns)} |", "|" + "---|" * (len(columns) + 1)]
-    rows.append(
-        "| mean of training | " + " | ".join(f"{guess.get(c, float('nan')):.1f}" for c in columns[:5]) + " | | |"
-    )
-    for name in found:
-        cells = [
-            f"{mean[name][c]:.3f} ± {spread[name][c]:.3f}"
-            if c == "contact_auc"
-            else f"{mean[name][c]:.1f} ± {spread[name][c]:.1f}"
-            for c in columns
-        ]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    ours = mean["QORT-Former"]
+    runs.found = {CONSTANT: [guess], **runs.found}
     ratio = fast["fps_ours"] / fast["fps_many"]
-    claims = {"contact map better than a constant": ours["contact_auc"] > 0.5, "twice as fast": ratio >= 2}
-    for name, column in (
-        ("undivided queries", "mean"), ("no contact features", "mean with contact"), ("no patches", "hands"),
-    ):  # fmt: skip
-        if name in mean:
-            claims[f"{name} is worse ({column})"] = ours[column] < mean[name][column]
-    rows += [
-        "",
-        f"mm, mean ± spread over {len(next(iter(found.values())))} seeds, {samples:,} samples a run. Speed: "
-        f"{fast['fps_ours']:.1f} frames/s against {fast['fps_many']:.1f} with 300 queries in six layers, "
-        f"{ratio:.1f} times.",
-        "",
-        *[f"- {claim}: {'yes' if held else 'NO'}" for claim, held in claims.items()],
-    ]
-    figures = {"runs": {k: [dict(run) for run in v] for k, v in found.items()}, "constant": dict(guess),
-               "speed": dict(fast), "claims": {k: bool(v) for k, v in claims.items()}, "samples": samples}  # fmt: skip
-    return Report(figures, "\n".join(rows), all(claims.values()))
+    claims = {
+        "contact map better than a constant": runs.mean(OURS, "contact_auc") > 0.5,
+        "twice as fast": ratio >= 2,
+    }
+    for name, column in LOST.items():
+        if name in runs:
+            claims[f"{name} is worse ({column})"] = runs.lower(OURS, name, column)
+    where = (
+        f"Millimetres; {samples:,} samples a run. Speed: {fast['fps_ours']:.1f} frames/s against "
+        f"{fast['fps_many']:.1f} with 300 queries in six layers, {ratio:.1f} times"
+    )
+    columns = {name: name for name in COLUMNS} | {"contact_auc": "contact, area under the curve"}
+    return runs.report(runs.table(columns), claims, where, speed=dict(fast))

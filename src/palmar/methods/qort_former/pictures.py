@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ from palmar.methods.qort_former.surfaces import (
     mesh_from_joints,
     skin_rows,
 )
+from palmar.train.kept import KeptTargets
 from palmar.types.firstperson import EgoFrame
 
 
@@ -158,10 +160,8 @@ def jittered(
 
 
 class Batches:
-    """Number of a batch -> its arrays: a pure function of the number, the seed and the frames.
-
-    Targets are made once and kept, as long as they fit `keep_bytes`.
-    """
+    """Number of a batch -> its arrays: a pure function of the number, the seed and the frames. Targets are kept where
+    they fit `keep_bytes`."""
 
     def __init__(
         self,
@@ -173,29 +173,14 @@ class Batches:
         strength: float = 1.0,
         keep_bytes: float = 1e9,
     ) -> None:
-        if not len(frames):
-            raise PalmarError("no frames to learn from; see --data.")
         cv2.setNumThreads(1)
-        self.frames, self.config, self.size, self.seed, self.strength = frames, config, size, seed, strength
-        self.most = int(keep_bytes / (config.height * config.width * 3))
-        self.kept: dict[int, Target] = {}
-
-    def fill(self) -> None:
-        """Makes all targets that can be kept now, in the order of the frames, in which data sets are read fastest."""
-        for index in range(min(len(self.frames), self.most)):
-            self.target(index)
-
-    def target(self, index: int) -> Target:
-        found = self.kept.get(index)
-        if found is None:
-            found = target(self.frames[index], self.config)
-            if len(self.kept) < self.most:
-                self.kept[index] = found
-        return found
+        picture = config.height * config.width * 3
+        self.targets = KeptTargets(frames, partial(target, config=config), each=picture, room=keep_bytes)
+        self.size, self.seed, self.strength = size, seed, strength
 
     def __call__(self, number: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng((self.seed, number))
-        targets = [self.target(int(i)) for i in rng.integers(len(self.frames), size=self.size)]
+        targets = [self.targets[int(i)] for i in rng.integers(len(self.targets), size=self.size)]
         images = [jittered(t.image, rng, self.strength) if self.strength else t.image for t in targets]
         return arrays(targets) | {"image": np.stack(images)}
 

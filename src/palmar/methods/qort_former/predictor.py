@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from palmar.errors import PalmarError
 from palmar.geometry.camera import Camera
 from palmar.methods.qort_former.action import ActionConfig, ActionTransformer, recognise
 from palmar.methods.qort_former.model import Config, QortFormer
 from palmar.methods.qort_former.pictures import stretched, untold
 from palmar.tasks.action import probabilities
-from palmar.tasks.handobject import HandsAndObject
+from palmar.tasks.handobject import HandsAndObject, one_at_a_time
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 from palmar.types.firstperson import EgoFrame, Vocabulary
@@ -61,18 +60,7 @@ class QortPredictor:
 
     def __call__(self, frames: Sequence[EgoFrame]) -> HandsAndObject:
         """Raises PalmarError for a frame without a picture, and for no frames."""
-        found = []
-        for frame in frames:
-            if frame.image is None:
-                raise PalmarError(f"{frame.name}: no picture; QORT-Former reads pictures.")
-            found.append(self.one(frame.image, frame.camera))
-        if not found:
-            raise PalmarError("no frames to look at.")
-        columns = {
-            name: np.concatenate([getattr(one, name) for one in found])
-            for name in ("joints", "points", "objects", "scores", "contact")
-        }
-        return HandsAndObject(**columns, fps=1 / float(np.median([1 / one.fps for one in found])))
+        return one_at_a_time(frames, self.one)
 
 
 class ActionPredictor:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
 from palmar.geometry.align import procrustes
+from palmar.geometry.sampling import farthest_points
 from palmar.hand.joints import BONE_OF_JOINT, PARENTS
 from palmar.hand.model import HandModel
 from palmar.types.firstperson import CORNERS
@@ -85,12 +86,8 @@ def chosen_vertices(count: int) -> Int[np.ndarray, " v"]:
     model = HandModel.default()
     rows = np.flatnonzero(model.behind <= 0)
     points = model.template[rows]
-    chosen = [int(points[:, 0].argmin())]  # the longest finger's tip
-    near = np.linalg.norm(points - points[chosen[0]], axis=1)
-    while len(chosen) < min(count, len(rows)):
-        chosen.append(int(near.argmax()))
-        near = np.minimum(near, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return rows[chosen]
+    tip = int(points[:, 0].argmin())  # the longest finger's
+    return rows[farthest_points(points, count, first=tip)]
 
 
 def skin_rows(

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 from torch import nn
 from tyro.conf import arg
 
-from palmar.data.datasets import open_split
-from palmar.errors import PalmarError
+from palmar.data.datasets import frames_of, open_split
 from palmar.methods.qort_former.action import (
     PAPER_ACTION,
     PAPER_ACTION_FPHA,
@@ -26,10 +25,10 @@ from palmar.methods.qort_former.model import PAPER, PAPER_FPHA, SMALL, TINY, Con
 from palmar.methods.qort_former.objective import QortLoss
 from palmar.methods.qort_former.pictures import Batches
 from palmar.methods.qort_former.predictor import ACTION, POSE, ActionPredictor, QortPredictor
-from palmar.tasks.action import score as score_actions
-from palmar.tasks.handobject import score, some
+from palmar.tasks.handobject import score
 from palmar.tasks.method import Report
 from palmar.train.described import told, write_network
+from palmar.train.evaluation import EvaluateActions
 from palmar.train.loop import Outcome, Recipe, train
 from palmar.train.options import RunOptions, on_threads
 from palmar.train.start import digest_of
@@ -116,8 +115,7 @@ def fit(
         return model
 
     batches = Batches(frames, config, size=recipe.batch, seed=recipe.seed, strength=strength)
-    if len(frames) <= batches.most:
-        batches.fill()
+    batches.targets.fill()
     return train(build, QortLoss(config), batches, recipe, folder, **options)
 
 
@@ -144,7 +142,7 @@ class EvaluatePose:
     def run(self) -> Report:
         with on_threads(self.threads):
             predictor = QortPredictor.of_run(self.weights, device=self.device)
-            frames = some(open_split(self.data, self.split, predictor.vocabulary), self.limit, self.data)
+            frames = frames_of(open_split(self.data, self.split, predictor.vocabulary), self.data, self.limit)
             return score(predictor(frames), frames, f"{self.device}, {self.threads} threads, one frame at a time")
 
 
@@ -199,22 +197,8 @@ def fit_action(clips: Sequence[EgoClip], config: ActionConfig, recipe: Recipe, f
 
 
 @dataclass(frozen=True)
-class EvaluateAction:
+class EvaluateAction(EvaluateActions):
     """Score the recogniser of actions: top-1 on clips."""
 
-    weights: Annotated[Path, arg(metavar="DIR")]
-    """Folder of a run."""
-    data: str = field(kw_only=True)
-    """kind:/path."""
-    split: str = "test"
-    """Part of the data."""
-    threads: int = 1
-
-    def run(self) -> Report:
-        recogniser = ActionPredictor.of_run(self.weights)
-        clips = open_split(self.data, self.split, recogniser.vocabulary).clips
-        if not len(clips):
-            raise PalmarError(f"{self.data}: its part {self.split} has no clips.")
-        with on_threads(self.threads):
-            found = recogniser(clips)
-        return score_actions(found, clips, recogniser.vocabulary)
+    def recogniser(self) -> ActionPredictor:
+        return ActionPredictor.of_run(self.weights)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from palmar.errors import PalmarError
 from palmar.methods.rejshand.model import Config, ReJSHand
-from palmar.nn.fastvit import FastVitConfig
 from palmar.tasks.crops import CropSpec
-from palmar.tasks.mesh import HandMeshes
+from palmar.tasks.mesh import HandMeshes, one_at_a_time
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 
@@ -31,12 +28,7 @@ class MeshPredictor:
     @staticmethod
     def of_run(folder: Path, *, device: str = "cpu") -> MeshPredictor:
         """Raises PalmarError for a folder that is no run of this network."""
-        raw, _ = read_network(folder, dict, name=NAME)  # type: ignore[var-annotated]
-        try:
-            widths = {key: tuple(value) if isinstance(value, list) else value for key, value in raw["fastvit"].items()}
-            config = Config(**raw | {"fastvit": FastVitConfig(**widths)})
-        except (TypeError, KeyError, AttributeError) as err:
-            raise PalmarError(f"{folder}: not a config of this version ({err}).") from err
+        config, _ = read_network(folder, Config, name=NAME)
         network, _ = load_average(folder, ReJSHand(config))
         assert isinstance(network, ReJSHand)
         return MeshPredictor(network, device=device)
@@ -44,17 +36,10 @@ class MeshPredictor:
     @torch.inference_mode()
     def __call__(self, crops: UInt8[np.ndarray, "n s s 3"]) -> HandMeshes:
         """Joints and vertices in metres about the wrist, keypoints in pixels of the crops."""
-        size = self.crop.size
-        if not len(crops) or crops.shape[1:] != (size, size, 3):
-            raise PalmarError(f"crops are {list(crops.shape)}; this network reads [n, {size}, {size}, 3], n above 0.")
-        joints, vertices, keypoints, took = [], [], [], []
-        for crop in crops:
-            began = time.perf_counter()
-            found = self.network(torch.from_numpy(crop[None]).to(self.device))
-            root = found.joints[:, :1]
-            joints.append((found.joints - root).cpu().numpy())
-            vertices.append((found.vertices - root).cpu().numpy())
-            keypoints.append((found.uv * size - 0.5).cpu().numpy())
-            took.append(time.perf_counter() - began)
-        fps = 1 / float(np.median(took))
-        return HandMeshes(np.concatenate(joints), np.concatenate(vertices), np.concatenate(keypoints), fps=fps)
+        return one_at_a_time(crops, self.crop, self.one)
+
+    def one(self, crop: UInt8[np.ndarray, "1 s s 3"]) -> HandMeshes:
+        found = self.network(torch.from_numpy(crop).to(self.device))
+        root = found.joints[:, :1]
+        values = (found.joints - root, found.vertices - root, found.uv * self.crop.size - 0.5)
+        return HandMeshes(*(value.cpu().numpy() for value in values))
