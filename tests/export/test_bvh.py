@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palmar.export import export
+from palmar.errors import PalmarError
+from palmar.export import Options, export
 from palmar.export.bvh import angles
 
 EXAMPLE = """HIERARCHY
@@ -128,3 +129,38 @@ def test_angles_at_the_pole_and_across_the_turn():
     np.testing.assert_allclose(zxy(*found[1]), zxy(40, 90, 0), atol=1e-7)
     around = angles(np.stack([zxy(z, 5, 0) for z in (170, 179, 188, 197)]))
     assert np.abs(np.diff(around[:, 0])).max() < 10
+
+
+def test_uneven_times_become_even_by_blending(clip, truth, tmp_path):
+    """Halfway between two frames in time, the wrist is halfway and has turned by half; nothing drifts."""
+    times = [0.0, 0.04, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4]
+    folder = export(clip.replace(info={**clip.info, "times": times}), tmp_path / "a", "bvh", Options(fps=25))
+    names, at, step = parsed((folder / "right-0.bvh").read_text())
+    assert (len(at), step) == (11, pytest.approx(0.04))
+    rows = np.flatnonzero(clip.hands.side == 1)
+    wrist, knuckle = names.index("wrist"), names.index("index-finger-phalanx-proximal")
+    exact = {0: 0, 1: 1, 3: 2, 4: 3, 10: 9}
+    for frame, row in exact.items():
+        for joint, bone in ((wrist, 0), (knuckle, 1)):
+            np.testing.assert_allclose(at[frame, joint] / 100, truth.origins[rows[row], bone] * [1, -1, -1], atol=1e-5)
+    np.testing.assert_allclose(at[2, wrist], (at[1, wrist] + at[3, wrist]) / 2, atol=1e-5)
+    ways = [at[k, knuckle] - at[k, wrist] for k in (1, 2, 3)]
+    between = lambda a, b: np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))  # noqa: E731
+    assert between(ways[0], ways[1]) == pytest.approx(between(ways[1], ways[2]), rel=1e-3)
+    assert np.linalg.norm(ways[1]) == pytest.approx(np.linalg.norm(ways[0]), abs=1e-5)  # bones keep their length
+
+
+def test_another_rate_shows_the_same_motion(clip, tmp_path):
+    own = parsed((export(clip, tmp_path / "a", "bvh") / "right-0.bvh").read_text())[1]
+    twice = parsed((export(clip, tmp_path / "b", "bvh", Options(fps=50)) / "right-0.bvh").read_text())[1]
+    half = parsed((export(clip, tmp_path / "c", "bvh", Options(fps=12.5)) / "right-0.bvh").read_text())[1]
+    assert (len(own), len(twice), len(half)) == (10, 19, 5)
+    np.testing.assert_allclose(twice[::2], own, atol=1e-4)
+    np.testing.assert_allclose(half, own[::2], atol=1e-4)
+
+
+def test_times_that_claim_endless_frames_are_an_error(clip, tmp_path):
+    times = [*clip.info["times"][:9], 1e9]
+    with pytest.raises(PalmarError, match="are more than"):
+        export(clip.replace(info={**clip.info, "times": times}), tmp_path / "a", "bvh", Options(fps=1000))
+    assert not list(tmp_path.iterdir())

@@ -221,7 +221,8 @@ def fetch(folder: Path, key: str) -> tuple[Path, str]:
             clip = _with_recording(read_result(result), folder)
             plain = folder_of / key if bare else target
             try:
-                export(clip, plain, key, Options(overwrite=True, video=isinstance(clip.frames, _Named)))
+                pictures = isinstance(clip.frames, _Named) or "video" not in kind.options
+                export(clip, plain, key, Options(overwrite=True, video=pictures))
                 if plain.is_dir():
                     with whole_file(target) as part:
                         _zip(plain, part)

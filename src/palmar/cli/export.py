@@ -22,35 +22,41 @@ class Export:
 
     results: Annotated[Positional[tuple[Path, ...]], arg(metavar="OUT...")]
     """Folders that palmar track wrote. Several at once only for lerobot, an episode each."""
-    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT")]
-    """What to write; may be given several times."""
+    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT")] = ()
+    """What to write; may be given several times. With -o it may be left out where the name's ending says it."""
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="PATH")] = None
     """File or folder to write, of one format. By default beside OUT, with its name."""
-    task: str | None = None
+    fps: Annotated[float | None, arg(metavar="RATE")] = None
+    """Of bvh and lerobot: frames per second; by default the recording's. lerobot takes whole numbers."""
+    task: Annotated[str | None, arg(metavar="WORDS")] = None
     """Of lerobot: what is done in the recordings, in words; by default their names."""
+    video: bool = True
+    """Of lerobot: leave the pictures out. The recording is not needed then."""
     overwrite: bool = False
     """Replace what is there."""
 
     def run(self) -> int:
-        from palmar.export import FORMATS, Options, export
+        from palmar.export import FORMATS, Options, check, export, resolve
         from palmar.tracking import read_result
 
         if not self.results:
             raise PalmarError("nothing to export: name the folder of a result; see palmar export --help.")
-        kinds = [one_of("format", name, FORMATS) for name in self.to]
-        if self.out is not None and len(kinds) != 1:
+        if self.out is not None and len(self.to) > 1:
             raise PalmarError("-o names one file: give one --to with it.")
-        if self.task is not None and kinds != ["lerobot"]:
-            raise PalmarError("--task is an option of lerobot.")
-        if len(self.results) > 1 and not all(FORMATS[kind].many for kind in kinds):
-            raise PalmarError("several results at once: only lerobot takes them.")
-        places = {kind: self.out or beside(self.results[0], kind, FORMATS[kind].suffix) for kind in kinds}
-        for place in places.values():
-            if place.exists() and not self.overwrite:
-                raise PalmarError(f"{place}: is there already; give another name with -o, or --overwrite.")
+        if self.out is None and not self.to:
+            raise PalmarError(f"say what to write: --to with one of {', '.join(FORMATS)}.")
+        options = Options(self.fps, self.task or "", self.video, self.overwrite)
+        places: dict[str, Path] = {}
+        for name in self.to or (None,):
+            kind = one_of("format", name, FORMATS) if self.out is None else resolve(self.out, name)
+            places[kind] = self.out or beside(self.results[0], kind, FORMATS[kind].suffix)
+            check(kind, options)
+            if len(self.results) > 1 and not FORMATS[kind].many:
+                raise PalmarError(f"{len(self.results)} results at once: only lerobot takes several, {kind} one.")
+            if places[kind].exists() and not self.overwrite:
+                raise PalmarError(f"{places[kind]}: is there already; give another name with -o, or --overwrite.")
         clips = [read_result(folder) for folder in self.results]
         for kind, place in places.items():
-            options = Options(task=self.task or "", overwrite=self.overwrite)
             export(clips if FORMATS[kind].many else clips[0], place, kind, options)
             note(f"{kind}: written to {place}")
         return 0

@@ -7,7 +7,7 @@ palmar.export.export(clip, "hands.glb")              # the suffix says which
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Format:
     """(clip, path, options); of LeRobot (clips, path, options)."""
     many: bool = False
     """Whether it takes several recordings."""
+    options: frozenset[str] = frozenset()
+    """What of `Options` means something in it, beside `overwrite`."""
 
 
 def _late(module: str, name: str = "write") -> Callable[..., None]:
@@ -44,13 +46,19 @@ def _late(module: str, name: str = "write") -> Callable[..., None]:
 FORMATS: Mapping[str, Format] = {
     "glb": Format("glTF 2.0 binary: skinned, moving hands, for Blender, three.js, game engines", ".glb", _late("gltf")),
     "usd": Format("USD with UsdSkel: the same for film and robot simulators (extra usd)", ".usda", _late("usd")),
-    "bvh": Format("BVH: moving skeletons, a file for each hand", "", _late("bvh")),
+    "bvh": Format("BVH: moving skeletons, a file for each hand", "", _late("bvh"), options=frozenset({"fps"})),
     "coco": Format("COCO-WholeBody style JSON: boxes and 21 keypoints in pixels", ".coco.json", _late("coco")),
     "mediapipe": Format("JSON shaped as MediaPipe's hand landmarker answers", ".mediapipe.json", _late("mediapipe")),
     "webxr": Format("JSON of WebXR's 25 joints: poses and radii", ".webxr.json", _late("webxr")),
     "csv": Format("CSV: one row per hand and frame", ".csv", _late("tables", "write_csv")),
     "npz": Format("NumPy arrays", ".npz", _late("tables", "write_npz")),
-    "lerobot": Format("LeRobot data set v3.0: state, action, video, an episode each", "", _late("lerobot"), True),
+    "lerobot": Format(
+        "LeRobot data set v3.0: state, action, video, an episode each",
+        "",
+        _late("lerobot"),
+        many=True,
+        options=frozenset({"fps", "task", "video"}),
+    ),
 }
 """By name."""
 
@@ -59,28 +67,54 @@ def export(clip: Clip | Sequence[Clip], path: str | Path, to: str | None = None,
     """Writes hands; answers with the path.
 
     to: one of `FORMATS`; by default what the path's suffix says. A file is replaced; a folder only where the options
-    say so. Raises PalmarError for an unknown format, several clips where a format takes one, and what the writers
-    raise.
+    say so. Raises PalmarError for an unknown format, a name that says another one, options that the format does not
+    know, several clips where it takes one, and what the writers raise.
     """
     path = Path(path)
-    kind = FORMATS[one_of("format", to or format_of(path), FORMATS)]
+    name = resolve(path, to)
+    kind = FORMATS[name]
+    check(name, options)
     clips = [clip] if isinstance(clip, Clip) else list(clip)
     if not kind.many and len(clips) != 1:
-        several = ", ".join(name for name, one in FORMATS.items() if one.many)
-        raise PalmarError(f"{len(clips)} recordings: only {several} takes several.")
+        raise PalmarError(f"{len(clips)} recordings: {name} takes one, several only {_those(lambda f: f.many)}.")
     kind.write(clips if kind.many else clips[0], path, options)
     return path
 
 
-def format_of(path: Path) -> str:
-    """What a file's name says it is to be. Raises PalmarError where it says nothing."""
+def resolve(path: Path, to: str | None = None) -> str:
+    """The name of the format that a path is to have. Raises PalmarError for a format that is none, and where path and
+    `to` say different things, or neither says anything."""
+    said = format_of(path)
+    if to is None:
+        if said is None:
+            raise PalmarError(f"{path}: its name does not say which format; name one of {', '.join(FORMATS)}.")
+        return said
+    if said not in (None, one_of("format", to, FORMATS)):
+        raise PalmarError(f"{path}: by its name {said}, but {to} is to be written; give it another name.")
+    return to
+
+
+def format_of(path: Path) -> str | None:
+    """What a file's name says it is to be; None where it says nothing."""
     name = path.name.lower()
     for kind, one in FORMATS.items():
         if one.suffix and name.endswith(one.suffix):
             return kind
-    if name.endswith((".usdc", ".usd")):
-        return "usd"
-    raise PalmarError(f"{path}: its name does not say which format; name one of {', '.join(FORMATS)}.")
+    return "usd" if name.endswith((".usdc", ".usd")) else None
 
 
-__all__ = ["FORMATS", "Format", "Options", "export", "format_of"]
+def check(to: str, options: Options) -> None:
+    """Raises PalmarError for an option that says something the format cannot do."""
+    known = FORMATS[to].options | {"overwrite"}
+    for one in fields(options):
+        if one.name not in known and getattr(options, one.name) != one.default:
+            its = _those(lambda f, name=one.name: name in f.options)
+            raise PalmarError(f"{one.name} is an option of {its}; {to} does not have it.")
+
+
+def _those(true: Callable[[Format], bool]) -> str:
+    """The names of such formats, in words."""
+    return " and ".join(name for name, one in FORMATS.items() if true(one))
+
+
+__all__ = ["FORMATS", "Format", "Options", "check", "export", "format_of", "resolve"]

@@ -372,7 +372,10 @@ def _shown(clip: Clip, source: Int[np.ndarray, " t"]) -> Iterator[tuple[int, Fra
             if row == len(source):
                 return
     except PalmarError as err:
-        raise PalmarError(f"{err} The data set holds the recording, which must still be where it was tracked.") from err
+        raise PalmarError(
+            f"{err} The data set holds the recording, which must still be where it was tracked; --no-video "
+            "(Options(video=False)) leaves it out."
+        ) from err
 
 
 def sampled(rows: int) -> Int[np.ndarray, " n"]:

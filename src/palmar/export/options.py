@@ -10,14 +10,18 @@ from palmar.errors import PalmarError
 
 @dataclass(frozen=True)
 class Options:
-    """Of all formats; each uses what means something in it. Raises PalmarError for what cannot be."""
+    """Of all formats. `palmar.export.FORMATS` says which knows what; one that another says something of is refused.
+
+    Raises PalmarError for what cannot be.
+    """
 
     fps: float | None = None
-    """Frames per second of formats with one fixed rate (bvh, lerobot). None: the recording's own."""
+    """Frames per second of formats with one fixed rate (bvh; lerobot, where it is a whole number). None: the
+    recording's own, the mean where it varies."""
     task: str = ""
     """What the person does, in words (lerobot); empty: the recording's name."""
     video: bool = True
-    """Put the recording into formats that hold one (lerobot)."""
+    """Put the recording into formats that hold one (lerobot). False: the hands alone, which needs no recording."""
     overwrite: bool = False
     """Replace what an earlier export left at the place."""
 
