@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from palmar.errors import PalmarError
 from palmar.export import FORMATS, Options, export, resolve
+from palmar.types import Hands
 
 SAID = {"fps": 25.0, "task": "wave", "video": False}
 
@@ -32,6 +35,63 @@ def test_an_option_is_taken_or_refused(clip, tmp_path, kind, name):
             export(clip, path, kind, options)
         assert not path.exists()
     export(clip, path, kind, Options(overwrite=True, **({name: SAID[name]} if path.exists() else {})))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("which", [{"side": 0}, {"side": 1}, {"frame": 3}, {"frame": 3, "side": 0}])
+def test_some_of_the_hands_are_enough(clip, tmp_path, kind, which):
+    """One hand alone, one frame of all: what a person records first."""
+    if kind == "usd":
+        pytest.importorskip("pxr", reason="the extra usd is not installed")
+    some = clip.replace(hands=clip.hands.filter(**which))
+    assert export(some, tmp_path / f"hands{FORMATS[kind].suffix}", kind).exists()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_recording_without_hands_is_a_table_without_rows_or_an_error(clip, tmp_path, kind):
+    if kind == "usd":
+        pytest.importorskip("pxr", reason="the extra usd is not installed")
+    empty, path = clip.replace(hands=Hands.empty()), tmp_path / f"hands{FORMATS[kind].suffix}"
+    if kind in ("csv", "npz", "coco", "mediapipe", "webxr"):
+        assert export(empty, path, kind).exists()
+    else:
+        with pytest.raises(PalmarError, match="no hand was found"):
+            export(empty, path, kind)
+        assert not list(tmp_path.iterdir())
+
+
+def without(clip, *names):
+    """Those numbers not a number."""
+    return clip.replace(hands=clip.hands.with_columns(**{name: getattr(clip.hands, name) * np.nan for name in names}))
+
+
+STILLS = {"times": None, "stills": True}
+SPARE = {
+    "keypoints alone": lambda clip: clip.replace(hands=clip.hands.select("keypoints")),
+    "no camera": lambda clip: clip.replace(camera=None),
+    "no place": lambda clip: without(clip, "translation"),
+    "nothing in pixels": lambda clip: without(clip, "keypoints", "score", "box"),
+    "nothing in metres": lambda clip: without(clip, "joints", "pose", "shape", "translation"),
+    "stills": lambda clip: clip.replace(info={"frames": 10, **STILLS}),
+    "a picture": lambda clip: clip.replace(hands=clip.hands.filter(frame=0), info={"frames": 1, **STILLS}),
+    "frames beyond the last": lambda clip: clip.replace(info={"frames": 4, "times": [0.0, 0.1, 0.2, 0.3]}),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("what", SPARE)
+def test_whatever_is_known_a_format_writes_it_or_says_what_is_missing(clip, tmp_path, kind, what):
+    if kind == "usd":
+        pytest.importorskip("pxr", reason="the extra usd is not installed")
+    path = tmp_path / f"hands{FORMATS[kind].suffix}"
+    try:
+        export(SPARE[what](clip), path, kind)
+    except PalmarError:
+        assert not list(tmp_path.iterdir())
+    else:
+        assert path.exists()
+        if path.suffix == ".json":
+            json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
 @pytest.mark.parametrize("options", [{"fps": 0}, {"fps": float("inf")}, {"fps": 1001}, {"task": "x" * 1001}])

@@ -13,6 +13,8 @@ import math
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from palmar.export.motion import frames_of
 from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import BONES, JOINTS
@@ -26,11 +28,11 @@ CORNER = 0.5
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where the file cannot be written."""
     with whole_file(path) as part:
-        part.write_text(json.dumps(labelled(clip)), encoding="utf-8")
+        part.write_text(json.dumps(labelled(clip), allow_nan=False), encoding="utf-8")
 
 
 def labelled(clip: Clip) -> dict[str, Any]:
-    """What the file holds. Keypoints without confidence are 0 0 0."""
+    """What the file holds. Keypoints without confidence are 0 0 0, as are a box and a score that are not numbers."""
     hands, names = clip.hands, clip.frames.names
     count = frames_of(clip)
     size = {} if clip.camera is None else {"width": clip.camera.width, "height": clip.camera.height}
@@ -43,7 +45,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
     for row in range(len(hands)):
         side = int(hands.side[row])
         x0, y0, x1, y1 = (hands.box[row].astype(float) + CORNER).tolist()
-        box = [round(v, 3) for v in (x0, y0, x1 - x0, y1 - y0)]
+        box = [round(v, 3) if math.isfinite(v) else 0.0 for v in (x0, y0, x1 - x0, y1 - y0)]
         flat = [0.0] * 63
         if hands.keypoints is not None:
             for k, (x, y, confidence) in enumerate(hands.keypoints[row].tolist()):
@@ -57,7 +59,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
                 "image_id": int(hands.frame[row]),
                 "category_id": side + 1,
                 "track_id": int(hands.track[row]),
-                "score": round(float(hands.score[row]), 6),
+                "score": round(float(np.nan_to_num(hands.score[row])), 6),
                 "iscrowd": 0,
                 "bbox": box,
                 "area": round(box[2] * box[3], 3),

@@ -27,7 +27,7 @@ NAMES = ("Left", "Right")
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where there is no camera, whose size the shares are of."""
     with whole_file(path) as part:
-        part.write_text(json.dumps(results(clip)), encoding="utf-8")
+        part.write_text(json.dumps(results(clip), allow_nan=False), encoding="utf-8")
 
 
 def results(clip: Clip) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def results(clip: Clip) -> list[dict[str, Any]]:
                             "displayName": NAMES[side],
                         }
                     ]
-                    for side, score in zip(some.side, some.score, strict=True)
+                    for side, score in zip(some.side, np.nan_to_num(some.score), strict=True)
                 ],
                 "landmarks": [_points(points) for points in flat],
                 "worldLandmarks": [_points(points) for points in metric],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,8 @@ def spread(hands: Hands) -> tuple[list[str], list[list]]:
             blocks.append([[_plain(v)] for v in values.tolist()])
             continue
         head += [".".join([name, *part]) for part in _parts(name, values.shape[1:])]
-        flat = values.reshape(len(values), -1)
-        blocks.append([[_number(v) for v in row] for row in flat.tolist()] if len(values) else [])
+        flat = values.reshape(len(values), math.prod(values.shape[1:]))
+        blocks.append([[_number(v) for v in row] for row in flat.tolist()])
     rows = [list(itertools.chain.from_iterable(parts)) for parts in zip(*blocks, strict=True)] if len(hands) else []
     return head, rows
 

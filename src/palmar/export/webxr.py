@@ -68,7 +68,7 @@ def record(clip: Clip) -> dict[str, Any]:
         rows = order[hands.side[order] == side]
         for column in (hands.pose, hands.shape, hands.translation):
             if column is not None:
-                rows = rows[np.isfinite(column[rows]).reshape(len(rows), -1).all(1)]
+                rows = rows[np.isfinite(column[rows]).all(tuple(range(1, column.ndim)))]
         if not len(rows):
             continue
         assert hands.pose is not None
