@@ -11,7 +11,7 @@ from palmar.export.usd import write
 from palmar.geometry.camera import Camera
 
 pxr = pytest.importorskip("pxr", reason="the extra usd is not installed")
-from pxr import Usd, UsdGeom, UsdSkel  # noqa: E402
+from pxr import Usd, UsdGeom, UsdShade, UsdSkel  # noqa: E402
 
 FPS = 25.0
 
@@ -100,6 +100,33 @@ def test_skeletons_and_bindings_are_whole(stage):
                 mesh.GetFaceVertexIndicesAttr().Get(), mesh.GetFaceVertexCountsAttr().Get(), len(weights)
             )[0]
             assert mesh.GetNormalsInterpolation() == "vertex"
+
+
+def complaints(stage):
+    """Of all of USD's own validators: shading, skinning, geometry, metadata."""
+    validation = pytest.importorskip("pxr.UsdValidation", reason="this USD has no validators")
+    every = validation.ValidationRegistry().GetOrLoadAllValidators()
+    return [error.GetMessage() for error in validation.ValidationContext(every).Validate(stage)]
+
+
+def test_usds_own_validators_find_nothing(stage):
+    assert complaints(stage) == []
+    broken = Usd.Stage.CreateInMemory()
+    broken.GetRootLayer().TransferContent(stage.GetRootLayer())
+    broken.GetPrimAtPath("/Hands/right_0").SetTypeName("Xform")  # a skeleton must stand below a SkelRoot
+    broken.ClearMetadata("metersPerUnit")
+    assert len(complaints(broken)) >= 2
+
+
+def test_what_renders_finds_skin_on_every_hand(stage):
+    meshes = [p for p in stage.Traverse() if p.IsA(UsdGeom.Mesh)]
+    assert len(meshes) == 2
+    for mesh in meshes:
+        material, _ = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()
+        surface, _, _ = material.ComputeSurfaceSource()
+        assert surface.GetIdAttr().Get() == "UsdPreviewSurface"
+        red, green, blue = surface.GetInput("diffuseColor").Get()
+        assert 1 > red > green > blue > 0
 
 
 def test_its_camera_sees_the_hands_where_the_picture_has_them(stage, clip, truth):

@@ -34,6 +34,7 @@ ARRAY, ELEMENTS = 34962, 34963
 """Kinds of buffers: of vertices, of their numbers in triangles."""
 SKIN_COLOUR = (0.80, 0.58, 0.46, 1.0)
 """Linear RGB and opacity."""
+ROUGHNESS = 0.6
 INFLUENCES = 4
 """Bones that may move a vertex."""
 
@@ -225,7 +226,7 @@ def _mesh(out: _File, motion: Motion) -> int:
     attributes["JOINTS_0"] = out.accessor(bones[pairs[:, 0]], UINT8, "VEC4", target=ARRAY)
     attributes["WEIGHTS_0"] = out.accessor(weights[pairs[:, 0]], FLOAT, "VEC4", target=ARRAY)
     if "materials" not in out.json:
-        surface = {"baseColorFactor": list(SKIN_COLOUR), "metallicFactor": 0.0, "roughnessFactor": 0.6}
+        surface = {"baseColorFactor": list(SKIN_COLOUR), "metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
         out.add("materials", {"name": "skin", "pbrMetallicRoughness": surface})
     indices = out.accessor(np.asarray(corner).reshape(-1, 1), UINT16, "SCALAR", target=ELEMENTS)
     return out.add(

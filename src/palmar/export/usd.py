@@ -20,7 +20,7 @@ import numpy as np
 
 import palmar
 from palmar.errors import PalmarError, need
-from palmar.export.gltf import SKIN_COLOUR, influences, normals
+from palmar.export.gltf import ROUGHNESS, SKIN_COLOUR, influences, normals
 from palmar.export.joints import BONE_NAMES, TIP_NAMES, TIP_PARENTS
 from palmar.export.motion import Y_UP, Motion, motions, quaternions, times_of
 from palmar.export.options import PLAIN, Options
@@ -86,6 +86,7 @@ def _stage(clip: Clip, hands: list[Motion], codes: np.ndarray, rate: float, file
     )
     for motion in hands:
         _hand(stage, motion, codes)
+    _skin(stage, hands)
     if clip.camera is not None:
         _camera(stage, clip.camera)
     stage.GetRootLayer().Save()
@@ -103,7 +104,7 @@ def paths() -> list[str]:
 def _hand(stage: Usd.Stage, motion: Motion, codes: np.ndarray) -> None:
     from pxr import Gf, Sdf, Usd, UsdGeom, UsdSkel, Vt
 
-    place = f"/Hands/{motion.name.replace('-', '_')}"
+    place = _place(motion)
     root = UsdSkel.Root.Define(stage, place)
     skeleton = UsdSkel.Skeleton.Define(stage, f"{place}/Skeleton")
     animation = UsdSkel.Animation.Define(stage, f"{place}/Skeleton/Motion")
@@ -162,6 +163,27 @@ def _hand(stage: Usd.Stage, motion: Motion, codes: np.ndarray) -> None:
     for frame in np.flatnonzero(np.diff(seen, prepend=not seen[0])).tolist():
         word = UsdGeom.Tokens.inherited if seen[frame] else UsdGeom.Tokens.invisible
         shown.Set(word, Usd.TimeCode(float(codes[frame])))
+
+
+def _skin(stage: Usd.Stage, hands: list[Motion]) -> None:
+    """One material for all: programs that render do not look at a mesh's display colour."""
+    from pxr import Gf, Sdf, UsdShade
+
+    skin = UsdShade.Material.Define(stage, "/Hands/Skin")
+    surface = UsdShade.Shader.Define(stage, "/Hands/Skin/Surface")
+    surface.CreateIdAttr("UsdPreviewSurface")
+    surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*SKIN_COLOUR[:3]))
+    surface.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
+    surface.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(ROUGHNESS)
+    skin.CreateSurfaceOutput().ConnectToSource(surface.ConnectableAPI(), "surface")
+    for motion in hands:
+        mesh = stage.GetPrimAtPath(f"{_place(motion)}/Mesh")
+        UsdShade.MaterialBindingAPI.Apply(mesh).Bind(skin)
+
+
+def _place(motion: Motion) -> str:
+    """Where a hand stands in the stage."""
+    return f"/Hands/{motion.name.replace('-', '_')}"
 
 
 def _extent(motion: Motion) -> list[tuple[float, float, float]]:
