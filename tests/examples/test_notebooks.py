@@ -25,6 +25,25 @@ SO = {
         assert 4.4 < times[gaps.argmin()] < 5.0 and gaps.min() < 0.02
         assert all(np.array_equal(a, again.hands.columns()[n], equal_nan=True) for n, a in hands.columns().items())
     """,
+    "robot_dataset": """
+        told = mended.info["cleaned"]
+        assert (told["rows_rejected"], told["rows_filled"]) == (1, 11) and len(mended.hands) == 125
+        assert 0.155 < palmar.clean.hand_length(after.joints).max() < 0.165
+        assert np.abs(walked - state[:, 54:57]).max() < 1e-4 < 0.05 < np.ptp(state[:, 54])
+        seen = clips[0].hands.keypoints[number, :, :2]
+        assert np.linalg.norm(pixels - seen, axis=1).mean() < 6
+        assert angles[5:20, 1:, 1, 0].max() < 20 and angles[95:100, 1:, 1, 0].min() > 80
+    """,
+    "gesture": """
+        assert report.recordings == 56 and report.accuracy > 0.8
+        truth = ["open", "open", "peace", "three", "point", "fist", "thumb up", "ok"]
+        held = [hands.action[int(24 * (0.65 * k + 0.17))] for k in range(8)]
+        assert held == truth
+        fewer, _ = train_gestures([one for one in examples if one.name != "thumb up"])
+        assert fewer(clip).hands.action[98] == "fist"
+        loaded = Gestures.load("gestures.json").probabilities(hands, clip.frames.fps)
+        assert np.array_equal(loaded, chances)
+    """,
 }
 """What a reader is told, as code that is run after the notebook's last cell."""
 
