@@ -1,6 +1,7 @@
 """Crops with meshes: labels agree with each other, parts do not overlap, FreiHAND's layout is cut exactly."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 from palmar.data.freihand import VERTICES
 from palmar.errors import PalmarError
 from palmar.geometry.align import procrustes
-from palmar.geometry.camera import Camera
-from palmar.geometry.rotations import angle_between
+from palmar.geometry.camera import BrownConrady, Camera
+from palmar.geometry.rotations import angle_between, rotmat_from_rotvec
 from palmar.hand import HandModel
 from palmar.media.picture import write_image
+from palmar.train import meshcrops
 from palmar.train.meshcrops import Batches, held_out, open_crops
+from palmar.types.firstperson import EgoFrame, Split, Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,70 @@ def test_freihand_pictures_are_seen_where_the_points_say(tmp_path):
         y, x = np.mgrid[:128, :128]
         seen = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
         np.testing.assert_allclose(seen, found["keypoints"][7], atol=0.6)
+
+
+@pytest.fixture
+def two_hands(monkeypatch):
+    """Frames of palmar's hands, a disc at one joint of each, seen off the axis of a wide lens."""
+    rng, camera = np.random.default_rng(5), Camera(640, 480, 300.0, 310.0, 320.0, 236.0, BrownConrady(-0.05, 0.01))
+    frames = []
+    for n, sides in enumerate([(0, 1), (), (0,), (0, 1)]):
+        pose, shape = rng.normal(size=(2, 16, 3)) * 0.3, rng.normal(size=(2, 10))
+        place = np.array([[-0.25, -0.15, 0.4], [0.28, 0.12, 0.45]])
+        joints, image = np.full((2, 21, 3), np.nan), np.zeros((480, 640, 3), np.uint8)
+        for side in sides:
+            posed = HandModel.default(side).shaped(shape[side]).posed(rotmat_from_rotvec(pose[side]), place[side])
+            joints[side] = posed.joints()
+            x, y = np.round(16 * camera.project(joints[side])[JOINT]).astype(int).tolist()
+            cv2.circle(image, (x, y), 40, (255, 255, 255), -1, cv2.LINE_AA, 4)
+        frames.append(EgoFrame(f"f{n}", camera, image, joints.astype(np.float32), pose=pose.astype(np.float32),
+                               shape=shape.astype(np.float32)))  # fmt: skip
+    split = Split(Vocabulary(("none",), ()), frames, ())
+    monkeypatch.setattr(meshcrops, "open_split", lambda *_: split)
+    return frames
+
+
+JOINT = 12
+
+
+def test_frames_of_any_data_set(two_hands, tmp_path):
+    crops = open_crops(f"synthetic:{tmp_path}", "train", size=96)
+    assert (len(crops), crops.vertices, crops.parametric, crops.upright) == (4, 1690, True, False)
+    for number, (frame, side) in enumerate([(0, 1), (2, 0), (2, 0), (3, 0)]):
+        for shake in (None, np.random.default_rng(number)):
+            found = crops.crop(number, shake)
+            light = found["image"].astype(float).sum(-1)
+            y, x = np.mgrid[:96, :96]
+            seen = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
+            np.testing.assert_allclose(seen, found["keypoints"][JOINT], atol=0.5)
+            pose, shape = two_hands[frame].pose[side].astype(float), two_hands[frame].shape[side]
+            model = HandModel.default(side).shaped(shape).posed(rotmat_from_rotvec(pose))
+            own = [points - model.joints()[:1] for points in (model.joints(), model.skin())]
+            if side == 0:
+                own = [points * [-1.0, 1, 1] for points in own]
+            turn = procrustes(own[0], found["joints"].astype(float), scale=False).rotation
+            np.testing.assert_allclose(own[0] @ turn.T, found["joints"], atol=1e-5)
+            np.testing.assert_allclose(own[1] @ turn.T, found["vertices"], atol=1e-5)
+            posed = HandModel.default().shaped(found["shape"]).posed(found["rotations"])
+            np.testing.assert_allclose(posed.joints() - posed.joints()[:1], found["joints"], atol=1e-5)
+        straight = crops.crop(number)["keypoints"]
+        assert (straight.max(0) - straight.min(0)).max() == pytest.approx(60, rel=0.03)
+        np.testing.assert_allclose((straight.max(0) + straight.min(0)) / 2, 47.5, atol=2)
+
+
+def test_data_sets_without_meshes_give_joints(two_hands, tmp_path):
+    crops = open_crops(f"ho3d:{tmp_path}", "train", size=96)
+    assert not crops.vertices
+    arrays, truth = held_out(crops, 0)
+    assert set(arrays) == {"image", "keypoints", "visible", "joints"}
+    assert truth.vertices is None
+    with_mesh = open_crops(f"synthetic:{tmp_path}", "train", size=96).crop(3)
+    np.testing.assert_array_equal(arrays["joints"][3], with_mesh["joints"])
+    nothing = [replace(frame, joints=np.full((2, 21, 3), np.nan, np.float32)) for frame in two_hands]
+    with pytest.raises(PalmarError, match="no frame has a hand"):
+        replace(crops, frames=nothing).crop(1)
+    with pytest.raises(PalmarError, match="f0: no picture"):
+        replace(crops, frames=[replace(two_hands[0], image=None)]).crop(0)
 
 
 @pytest.mark.parametrize("data", ["nothing:3", "drawn:0", "drawn:-4", "drawn:many", "freihand:", "freihand:/no/where"])

@@ -28,7 +28,8 @@ HEADS = {"hamba": {"small": SMALL, "paper": PAPER}, "hamer": {"small": SMALL_HAM
 @dataclass(frozen=True)
 class _Train(RunOptions):
     data: Annotated[str, arg(metavar="DATA")] = "drawn"
-    """Crops to learn from: drawn, drawn:COUNT or freihand:/path."""
+    """Crops to learn from: drawn, drawn:COUNT, or a data set: synthetic, freihand, ho3d, interhand, dexycb, h2o
+    or fpha:/path."""
     folder: Annotated[Path | None, arg(name="run", metavar="DIR")] = None
     """Folder of the run; runs/NETWORK if not given."""
     size: Literal["small", "paper"] = "small"
@@ -46,13 +47,12 @@ class _Train(RunOptions):
 
     def trained(self, head: str) -> Report:
         model = HandModel.default() if self.mano is None else HandModel.from_mano(self.mano, side=1)
-        turned = not self.data.startswith("freihand")  # drawn crops are cut as tracking cuts them
         hand: Literal["palmar", "mano"] = "palmar" if self.mano is None else "mano"
-        config = replace(HEADS[head][self.size], scale=1.6, upright=turned, hand=hand)
-        if self.mano is not None and not self.data.startswith("freihand"):
-            raise PalmarError("--mano: the drawn crops are of palmar's hand; train MANO's on freihand:/path.")
-        folder = self.folder or Path("runs") / head
-        crops = open_crops(self.data, "train", size=config.size)
+        folder, small = self.folder or Path("runs") / head, HEADS[head][self.size]
+        crops = open_crops(self.data, "train", size=small.size)
+        config = replace(small, scale=1.6, upright=crops.upright, hand=hand)
+        if self.mano is not None and crops.parametric:
+            raise PalmarError(f"--mano: {self.data} are of palmar's hand; train MANO's on freihand:/path, say.")
         write_network(folder, config, None, self.data, name=NAME)
         recipe = Recipe(head, self.seed, self.batch, self.steps, self.rate, min(500, max(self.steps // 10, 1)),
                         weight_decay=1e-4, precision=self.precision)  # fmt: skip
@@ -110,7 +110,7 @@ class Evaluate:
     weights: Annotated[Path, arg(metavar="PATH")]
     """Folder of a run, or a checkpoint of HaMeR or WiLoR (with --mano)."""
     data: str = field(default="drawn:1000", kw_only=True)
-    """drawn:COUNT or freihand:/path."""
+    """drawn:COUNT or a data set, as for palmar train."""
     split: str = "test"
     """Part of the data: train, val or test; of FreiHAND also training and evaluation."""
     mano: Annotated[Path | None, arg(metavar="FILE")] = None

@@ -36,7 +36,7 @@ class Train(RunOptions):
     """Train ReJSHand, a mesh from one crop in real time, and go on where the run stands."""
 
     data: Annotated[str, arg(metavar="DATA")] = "drawn"
-    """Crops to learn from: drawn, drawn:COUNT or freihand:/path."""
+    """Crops to learn from: drawn, drawn:COUNT, synthetic:/path or freihand:/path."""
     folder: Annotated[Path, arg(name="run", metavar="DIR")] = Path("runs/rejshand")
     """Folder of the run."""
     size: Literal["small", "paper"] = "small"
@@ -55,21 +55,21 @@ class Train(RunOptions):
     def run(self) -> Report:
         size = SIZES[self.size].size
         crops = open_crops(self.data, "train", size=size)
-        drawn = not isinstance(crops, FreiHandCrops)
+        regressor = regressor_of(crops)
         config = replace(SIZES[self.size], graph=self.graph, coordinate=self.coordinate, vertices=crops.vertices,
-                         scale=1.6, upright=drawn)  # fmt: skip
+                         scale=1.6, upright=crops.upright)  # fmt: skip
         write_network(self.folder, config, None, self.data, name=NAME)
         recipe = Recipe(NAME, self.seed, self.batch, self.steps, self.rate, min(1280, max(self.steps // 10, 1)),
                         weight_decay=0.01, clip=1.0, precision=self.precision)  # fmt: skip
-        outcome = fit(crops, config, recipe, self.folder, backbone=self.backbone, **self.options())  # fmt: skip
+        outcome = fit(crops, config, recipe, self.folder, regressor, backbone=self.backbone, **self.options())
         return told(outcome, self.folder)
 
 
 def fit(
-    crops: MeshCrops, config: Config, recipe: Recipe, folder: Path, *, backbone: Path | None = None, **options: Any
-) -> Outcome:
-    """The network trained on crops. backbone: see `begun`. options: of `palmar.train.loop.train`."""
-    regressor = regressor_of(crops)
+    crops: MeshCrops, config: Config, recipe: Recipe, folder: Path, regressor: Float[np.ndarray, "21 v"], *,
+    backbone: Path | None = None, **options: Any,
+) -> Outcome:  # fmt: skip
+    """The network trained on crops. regressor, backbone: see `begun`. options: of `palmar.train.loop.train`."""
     batches = Batches(crops, size=recipe.batch, seed=recipe.seed)
     loss = MeshLoss(config.size, torch.from_numpy(regressor.astype(np.float32)))
     return train(lambda: begun(config, regressor, crops, backbone), loss, batches, recipe, folder, **options)
@@ -93,6 +93,9 @@ def begun(
 def regressor_of(crops: MeshCrops) -> Float[np.ndarray, "21 v"]:
     """The joints of a mesh as sums of its vertices: palmar's own regressor, or the one that a data set's joints and
     vertices were made with, found again by least squares, so that no file of a hand model is needed."""
+    if not crops.vertices:
+        raise PalmarError("ReJSHand learns from vertices, which these data have not; take drawn crops, "
+                          "synthetic:/path or freihand:/path.")  # fmt: skip
     if not isinstance(crops, FreiHandCrops):
         return HandModel.default().landmark_regressor
     entries = np.unique([crops.data.entry(int(row)) for row in crops.rows])
@@ -122,7 +125,7 @@ class Evaluate:
     weights: Annotated[Path, arg(metavar="DIR")]
     """Folder of a run."""
     data: str = field(default="drawn:1000", kw_only=True)
-    """drawn:COUNT or freihand:/path."""
+    """drawn:COUNT, or a data set: synthetic, freihand, ho3d, interhand, dexycb, h2o or fpha:/path."""
     split: str = "test"
     """Part of the data: train, val or test; of FreiHAND also training and evaluation."""
     limit: int = 0
