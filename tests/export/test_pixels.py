@@ -70,3 +70,36 @@ def test_a_result_that_claims_endless_frames_is_an_error(clip, tmp_path, name):
     with pytest.raises(PalmarError, match="are more than"):
         export(clip.replace(info={"frames": 10**12, "stills": True}), tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_pycocotools_reads_and_scores_it(clip, coco, tmp_path, capsys):
+    """The hands against themselves are perfect, moved by a fifth of a box they are not."""
+    api = pytest.importorskip("pycocotools.coco")
+    scoring = pytest.importorskip("pycocotools.cocoeval")
+    (tmp_path / "a.json").write_text(json.dumps(coco))
+    truth = api.COCO(str(tmp_path / "a.json"))
+    assert truth.getImgIds() == [image["id"] for image in coco["images"]]
+    assert [c["name"] for c in truth.loadCats(truth.getCatIds())] == ["left_hand", "right_hand"]
+    lefts = truth.loadAnns(truth.getAnnIds(imgIds=[3], catIds=[1]))
+    assert [one["track_id"] for one in lefts] == clip.hands.filter(frame=3, side=0).track.tolist()
+
+    def scored(kind, move):
+        keys = ("image_id", "category_id", "score", "keypoints" if kind == "keypoints" else "bbox")
+        said = [{key: one[key] for key in keys} for one in coco["annotations"]]
+        for one in said:
+            points = one[keys[-1]]
+            if kind == "keypoints":
+                one["keypoints"] = [x + move * (i % 3 == 0) for i, x in enumerate(points)]
+            else:
+                one["bbox"] = [points[0] + move, *points[1:]]
+        run = scoring.COCOeval(truth, truth.loadRes(said), kind)
+        run.params.kpt_oks_sigmas = np.full(21, 0.035)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+        return run.stats[0]  # AP
+
+    for kind in ("keypoints", "bbox"):
+        assert scored(kind, 0.0) == pytest.approx(1)
+        assert scored(kind, 8.0) < 0.7
+    capsys.readouterr()

@@ -55,7 +55,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
         mine, other = SIDES[side], SIDES[1 - side]
         out.append(
             {
-                "id": row,
+                "id": row + 1,  # readers take a match with number 0 for none
                 "image_id": int(hands.frame[row]),
                 "category_id": side + 1,
                 "track_id": int(hands.track[row]),
