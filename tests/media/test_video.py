@@ -194,6 +194,23 @@ def test_written_colours_come_back(tmp_path):
     assert np.abs(frames[2].image[16, 16::32].astype(int) - colours).max() <= 6
 
 
+@pytest.mark.parametrize(("matrix", "tag", "kr", "kb"), [("bt709", 1, 0.2126, 0.0722), ("bt601", 6, 0.299, 0.114)])
+def test_the_matrix_of_colours_is_the_one_asked_for_and_named(tmp_path, matrix, tag, kr, kb):
+    """Luma and chroma turned back by the standard's own formula, whatever the file says of itself."""
+    colours = np.array([(200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 170, 140)], np.uint8)
+    with VideoWriter(tmp_path / "x.mp4", 25, matrix=matrix) as writer:
+        writer.add(np.repeat(np.repeat(colours[None], 32, 1), 32, 0))
+    with av.open(str(tmp_path / "x.mp4")) as container:
+        assert container.streams.video[0].codec_context.colorspace == tag
+        planes = next(container.decode(video=0)).to_ndarray().astype(float)
+    y = (planes[16, 16::32] - 16) * 255 / 219
+    blue, red = ((planes[row].reshape(2, 64)[0, 8::16] - 128) * 255 / 112 for row in (36, 44))
+    r, b = y + (1 - kr) * red, y + (1 - kb) * blue
+    found = np.stack([r, (y - kr * r - kb * b) / (1 - kr - kb), b], 1)
+    assert np.abs(found - colours).max() <= 6
+    assert np.abs(quiet(read(tmp_path / "x.mp4").frames)[0].image[16, 16::32].astype(int) - colours).max() <= 6
+
+
 def test_sound_is_ignored_and_sound_alone_refused(tmp_path):
     for name, pictures in (("both.mp4", 6), ("sound.mp4", 0)):
         with av.open(str(tmp_path / name), "w") as container:

@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from palmar.data.human36m import KEPT, Human36m, View
-from palmar.data.pickles import read_object_npz
 from palmar.errors import PalmarError
+from palmar.media.pickles import read_object_npz
 from palmar.tasks.lifting import figures, screen, windows
 from palmar.train.tracks import Batches, drawn_track, open_tracks
 

@@ -33,7 +33,6 @@ from jaxtyping import Float, Float32
 
 from palmar.data.ego import Lazy
 from palmar.data.freihand import read_array
-from palmar.data.pickles import read_pickle, write_pickle
 from palmar.data.takes import Takes
 from palmar.data.textfiles import Parsed, safe_parts, write_text
 from palmar.data.ycb import EXTRA, VOCABULARY, vocabulary_of
@@ -42,6 +41,7 @@ from palmar.geometry.camera import Camera
 from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
 from palmar.hand.joints import convert
 from palmar.media.folder import whole_file, whole_folder
+from palmar.media.pickles import read_pickle, write_pickle
 from palmar.media.picture import decode, write_image
 from palmar.types.firstperson import CORNERS, EgoFrame, Split, Vocabulary, box_points
 from palmar.types.hands import LEFT, RIGHT

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from palmar.data.pickles import read_object_npz
 from palmar.errors import PalmarError
+from palmar.media.pickles import read_object_npz
 
 FPS = 50.0
 LIMIT = 2 << 30

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.errors import PalmarError
-from palmar.media.folder import whole_file
+from palmar.media.folder import read_bounded, whole_file
 
 SMALL = 8 << 10
 """Bytes of a file that holds one line of numbers; 128 numbers with every digit are 3,300."""
@@ -29,15 +29,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 def read_text(path: Path, limit: int, expected: str) -> str:
     """A file of at most `limit` bytes. Raises PalmarError for a missing, larger or undecodable one."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError as err:
-        raise PalmarError(f"{path}: no such file; expected {expected}.") from err
-    except OSError as err:
-        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected {expected}.") from err
-    if len(data) > limit:
-        raise PalmarError(f"{path}: more than {limit} bytes; expected {expected}.")
+    data = read_bounded(path, limit, expected)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as err:

@@ -7,8 +7,7 @@
     left.shaped(betas).posed(turn, trans).skin()                        # [778, 3] metres
 
 The published files are Python 2 pickles with chumpy objects inside. They are read without chumpy, and without calling
-anything that a pickle names: each name stands for a passive record of ours, which only holds its state, and arrays are
-then built from checked sizes. A file that names anything else is refused. An .npz with the same keys is read too.
+anything that a pickle names (`palmar.media.pickles`). An .npz with the same keys is read too.
 
 What data sets mean by a pose (all axis-angle unless said otherwise): FreiHAND, InterHand2.6M, ARCTIC rest="mean"; HO3D
 and H2O rest="flat"; DexYCB 45 principal coefficients and rest="mean".
@@ -19,12 +18,9 @@ The root turns about the wrist joint, which depends on shape. So the rigid motio
 
 from __future__ import annotations
 
-import pickle
-import pickletools
-import re
 import zipfile
 from collections.abc import Mapping
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -35,6 +31,7 @@ from jaxtyping import Float
 from palmar.errors import PalmarError, one_of
 from palmar.hand.joints import MANO_PARENTS, ORDERS, TIPS
 from palmar.hand.model import HandModel
+from palmar.media.pickles import MAX_NUMBERS, Array, Objects, read_pickle
 
 TIP_SETS: Mapping[str, tuple[int, int, int, int, int]] = MappingProxyType(
     {
@@ -47,8 +44,9 @@ TIP_SETS: Mapping[str, tuple[int, int, int, int, int]] = MappingProxyType(
 )
 """Vertices that public code takes for the tips, thumb to little. They lie millimetres apart: name yours."""
 
-MAX_BYTES, MAX_STEPS, MAX_VALUES = 64 << 20, 1_000_000, 5_000_000
-"""Bounds of a file: bytes, pickle instructions, numbers in one array. A MANO file has 4 MB."""
+MAX_BYTES = 64 << 20
+"""Of a file. A MANO file has 4 MB."""
+EXPECTED = "a MANO_RIGHT.pkl or MANO_LEFT.pkl of your own"
 
 _KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "hands_components",
          "hands_mean")  # fmt: skip
@@ -64,17 +62,13 @@ def read_mano(path: str | Path) -> dict[str, np.ndarray]:
     Raises PalmarError where the file is missing, too large, refused, or not a MANO hand.
     """
     path = Path(path)
-    if not path.is_file():
-        raise PalmarError(f"{path}: no such file; give a MANO_RIGHT.pkl or MANO_LEFT.pkl of your own.")
-    if path.stat().st_size > MAX_BYTES:
-        raise PalmarError(f"{path}: more than {MAX_BYTES >> 20} MiB; not a MANO hand.")
+    plain = path.suffix.lower() == ".npz"
+    raw = _read_npz(path) if plain else read_pickle(path, MAX_BYTES, EXPECTED, _KEYS, _OBJECTS)
     try:
-        raw = _read_npz(path) if path.suffix.lower() == ".npz" else _read_pickle(path.read_bytes())
         missing = [key for key in _KEYS if key not in raw]
         if missing:
             raise PalmarError(f"not a MANO hand, it lacks {', '.join(missing)}.")
-        a = {key: _numbers(raw[key]) for key in _KEYS}
-        return _checked(a)
+        return _checked({key: _numbers(key, raw[key]) for key in _KEYS})
     except PalmarError as err:
         raise PalmarError(f"{path}: {err}") from err
 
@@ -108,203 +102,52 @@ def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
-                raise PalmarError(f"more than {MAX_BYTES >> 20} MiB unpacked; not a MANO hand.")
+                raise PalmarError(f"{path}: more than {MAX_BYTES} bytes unpacked; expected {EXPECTED}.")
         with np.load(path, allow_pickle=False) as raw:
             return {key: raw[key] for key in raw.files if key in _KEYS}
+    except FileNotFoundError as err:
+        raise PalmarError(f"{path}: no such file; expected {EXPECTED}.") from err
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as err:
-        raise PalmarError(f"not a readable .npz of plain arrays ({err}).") from err
+        raise PalmarError(f"{path}: not a readable .npz of plain arrays ({err}); expected {EXPECTED}.") from err
 
 
-# The restricted unpickler --------------------------------------------------------------------------------------------
+def _of_chumpy(state: Mapping[str, Any], array: Array) -> np.ndarray:
+    """chumpy's array: `x` holds the numbers; a selection has `a`, `idxs` and `preferred_shape` instead."""
+    if "idxs" not in state:
+        return array(state["x"])
+    chosen = array(state["a"]).reshape(-1)[array(state["idxs"]).astype(np.int64)]
+    shape = state.get("preferred_shape")
+    return chosen if shape is None else chosen.reshape(tuple(array(shape).astype(np.int64)))
 
 
-class _Record:
-    """A passive stand-in for an object of the pickle: keeps the arguments it was called with and the state it got."""
-
-    state: Any = None
-
-    def __init__(self, *args: Any) -> None:
-        self.args = args
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _Array(_Record):
-    """numpy.ndarray, to be filled by its state (version, shape, dtype, Fortran order, bytes)."""
-
-
-class _Buffer(_Record):
-    """numpy's array in newer pickles: (bytes, dtype, shape, order)."""
-
-
-class _Scalar(_Record):
-    """numpy scalar: (dtype, bytes)."""
-
-
-class _Dtype(_Record):
-    """numpy.dtype: called with "f8", its state's second entry is the byte order."""
-
-
-class _Bytes(_Record):
-    """Bytes written as text, _codecs.encode(text, "latin1"), or none at all, bytes()."""
-
-
-class _Chumpy(_Record):
-    """chumpy array: `x` holds the numbers; a selection has `a`, `idxs` and `preferred_shape` instead."""
-
-    def __new__(cls, *args: Any) -> _Chumpy:
-        self = super().__new__(cls)
-        self.args = args
-        return self
-
-
-class _Sparse(_Chumpy):
-    """scipy.sparse matrix, by column."""
-
-
-class _SparseRows(_Sparse):
-    """scipy.sparse matrix, by row."""
-
-
-class _Rebuilt(_Record):
-    """copyreg._reconstructor(class, base, state): an object of the class, before its state."""
-
-    def __new__(cls, kind: Any = None, *rest: Any) -> Any:
-        return kind() if isinstance(kind, type) and issubclass(kind, _Record) else super().__new__(cls)
-
-
-_NAMES: dict[str, type] = {
-    "numpy.ndarray": _Record,
-    "numpy.dtype": _Dtype,
-    **{f"numpy.{core}.multiarray._reconstruct": _Array for core in ("core", "_core")},
-    **{f"numpy.{core}.multiarray.scalar": _Scalar for core in ("core", "_core")},
-    **{f"numpy.{core}.numeric._frombuffer": _Buffer for core in ("core", "_core")},
-    "_codecs.encode": _Bytes,
-    "__builtin__.bytes": _Bytes,
-    "__builtin__.object": _Record,
-    "builtins.object": _Record,
-    "copy_reg._reconstructor": _Rebuilt,
-    "copyreg._reconstructor": _Rebuilt,
-}
-"""All that a pickle may name, and what stands for it; chumpy's and scipy.sparse's arrays beside."""
-_FORBIDDEN_STEPS = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER"}
-
-
-class _Unpickler(pickle._Unpickler):  # pure Python: a step that goes wrong is an exception, never a fault
-    def find_class(self, module: str, name: str) -> type:
-        full = f"{module}.{name}"
-        if full in _NAMES:
-            return _NAMES[full]
-        if module.split(".")[0] == "chumpy" and re.fullmatch(r"\w+", name):
-            return _Chumpy
-        if module.startswith("scipy.sparse") and name in ("csc_matrix", "csc_array"):
-            return _Sparse
-        if module.startswith("scipy.sparse") and name in ("csr_matrix", "csr_array"):
-            return _SparseRows
-        raise PalmarError(f"refused: the pickle asks for {full}, which no MANO file needs.")
-
-
-def _read_pickle(data: bytes) -> dict[str, Any]:
-    """The dictionary of a pickle, its arrays still records. Nothing outside this file is called by it."""
-    try:
-        for steps, (step, argument, _) in enumerate(pickletools.genops(data)):  # walks without doing
-            if step.name in _FORBIDDEN_STEPS:
-                raise PalmarError(f"refused: the pickle holds a {step.name} step, which no MANO file needs.")
-            if steps > MAX_STEPS or (step.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > MAX_STEPS):
-                raise PalmarError(f"refused: more than {MAX_STEPS} steps; not a MANO hand.")
-        raw = _Unpickler(BytesIO(data), encoding="latin1").load()
-    except PalmarError:
-        raise
-    except Exception as err:  # a damaged pickle may fail in any way that Python has
-        raise PalmarError(f"not a readable pickle ({type(err).__name__}: {err}).") from err
-    if not isinstance(raw, dict):
-        raise PalmarError(f"not a MANO hand: a dictionary was expected, the pickle holds a {type(raw).__name__}.")
-    return raw
-
-
-def _numbers(value: Any, depth: int = 0) -> np.ndarray:
-    """The plain array of a record, after checking every size it claims."""
-    if depth > 6:
-        raise PalmarError("refused: arrays nested too deeply.")
-    try:
-        if isinstance(value, np.ndarray):
-            out = value
-        elif isinstance(value, _Sparse):
-            out = _dense(value, depth)
-        elif isinstance(value, _Chumpy):
-            state = value.state
-            if "idxs" in state:
-                out = _numbers(state["a"], depth + 1).reshape(-1)[_numbers(state["idxs"], depth + 1).astype(np.int64)]
-                if state.get("preferred_shape") is not None:
-                    out = out.reshape(_shape(state["preferred_shape"]))
-            else:
-                out = _numbers(state["x"], depth + 1)
-        elif isinstance(value, _Array):
-            _, shape, dtype, fortran, content = value.state
-            out = _filled(content, dtype, shape, "F" if fortran else "C")
-        elif isinstance(value, _Buffer):
-            content, dtype, shape, order = value.args
-            out = _filled(content, dtype, shape, order)
-        elif isinstance(value, _Scalar):
-            dtype, content = value.args
-            out = _filled(content, dtype, (), "C")
-        else:  # a number or a flat list of numbers; lists of lists could unfold without end
-            flat = value if isinstance(value, list | tuple) else [value]
-            if not all(isinstance(number, bool | int | float) for number in flat):
-                raise PalmarError(f"damaged array: numbers were expected, got a {type(value).__name__}.")
-            out = np.array(value, np.float64)
-    except PalmarError:
-        raise
-    except Exception as err:
-        raise PalmarError(f"damaged array ({type(err).__name__}: {err}).") from err
-    if out.dtype.kind not in "biuf":
-        raise PalmarError(f"damaged array: numbers were expected, got {out.dtype}.")
+def _of_sparse(state: Mapping[str, Any], array: Array, *, by_row: bool) -> np.ndarray:
+    """A matrix of scipy.sparse, by row or by column, with its zeros."""
+    rows, columns = (int(n) for n in array(state.get("_shape", state.get("shape"))))
+    if min(rows, columns) < 0 or rows * columns > MAX_NUMBERS:
+        raise PalmarError(f"damaged array: it claims the shape {(rows, columns)}")
+    data, indices, starts = (array(state[key]) for key in ("data", "indices", "indptr"))
+    counts = np.diff(starts.astype(np.int64))
+    if len(counts) != (rows if by_row else columns) or (counts < 0).any() or counts.sum() != len(indices):
+        raise PalmarError("damaged sparse array: its columns do not add up")
+    major, minor = np.repeat(np.arange(len(counts)), counts), indices.astype(np.int64)
+    if len(data) != len(indices) or (minor < 0).any():
+        raise PalmarError("damaged sparse array: its entries do not add up")
+    out = np.zeros((rows, columns))
+    np.add.at(out, (major, minor) if by_row else (minor, major), data)
     return out
 
 
-def _shape(claimed: Any) -> tuple[int, ...]:
-    shape = tuple(int(n) for n in _numbers(claimed, 6).reshape(-1))
-    if len(shape) > 4 or any(n < 0 or n > MAX_VALUES for n in shape) or np.prod(shape, dtype=np.float64) > MAX_VALUES:
-        raise PalmarError(f"damaged array: it claims the shape {shape}.")
-    return shape
+_OBJECTS: Objects = {
+    r"chumpy(\.\w+)+": _of_chumpy,
+    r"scipy\.sparse(\.\w+)*\.csc_(matrix|array)": partial(_of_sparse, by_row=False),
+    r"scipy\.sparse(\.\w+)*\.csr_(matrix|array)": partial(_of_sparse, by_row=True),
+}
 
 
-def _filled(content: Any, dtype: _Dtype, shape: Any, order: str) -> np.ndarray:
-    kind = dtype.args[0]
-    if isinstance(kind, bytes):
-        kind = kind.decode("latin1")
-    if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248])", kind):
-        raise PalmarError(f"damaged array: numbers were expected, got {kind!r}.")
-    order_of_bytes = dtype.state[1] if dtype.state else "="
-    if isinstance(order_of_bytes, bytes):
-        order_of_bytes = order_of_bytes.decode("latin1")
-    plain = np.dtype(kind.lstrip("<>|=")).newbyteorder(order_of_bytes if order_of_bytes in ("<", ">") else "=")
-    if isinstance(content, _Bytes):
-        content = content.args[0] if content.args else b""
-    if isinstance(content, str):  # Python 2 knew no bytes
-        content = content.encode("latin1")
-    if order not in ("C", "F"):
-        raise PalmarError(f"damaged array: unknown order {order!r}.")
-    flat = np.frombuffer(content, plain)
-    return flat.reshape(_shape(shape), order=order).astype(plain.newbyteorder("="))
-
-
-def _dense(sparse: _Sparse, depth: int) -> np.ndarray:
-    state = sparse.state
-    rows, columns = _shape(state.get("_shape", state.get("shape")))
-    if rows * columns > MAX_VALUES:
-        raise PalmarError(f"damaged array: it claims the shape {(rows, columns)}.")
-    data, indices, starts = (_numbers(state[key], depth + 1) for key in ("data", "indices", "indptr"))
-    by_row = isinstance(sparse, _SparseRows)
-    counts = np.diff(starts.astype(np.int64))
-    if len(counts) != (rows if by_row else columns) or (counts < 0).any() or counts.sum() != len(indices):
-        raise PalmarError("damaged sparse array: its columns do not add up.")
-    major, minor = np.repeat(np.arange(len(counts)), counts), indices.astype(np.int64)
-    if len(data) != len(indices) or (minor < 0).any():
-        raise PalmarError("damaged sparse array: its entries do not add up.")
-    out = np.zeros((rows, columns))
-    np.add.at(out, (major, minor) if by_row else (minor, major), data)
+def _numbers(key: str, value: Any) -> np.ndarray:
+    out = np.asarray(value)
+    if out.dtype.kind not in "biuf":
+        raise PalmarError(f"{key}: numbers were expected.")
     return out
 
 

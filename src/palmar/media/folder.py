@@ -220,3 +220,18 @@ def _into_place(part: Path, path: Path) -> None:
         old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def read_bounded(path: Path, limit: int, expected: str) -> bytes:
+    """A file of at most `limit` bytes. expected: what it should be. Raises PalmarError for one that is missing, too
+    large, or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError as err:
+        raise PalmarError(f"{path}: no such file; expected {expected}.") from err
+    except OSError as err:
+        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected {expected}.") from err
+    if len(data) > limit:
+        raise PalmarError(f"{path}: more than {limit} bytes; expected {expected}.")
+    return data

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -30,6 +30,9 @@ from palmar.types import Frame
 
 TICKS = 90_000
 """Per second, of the videos written: frame times are kept to 6 microseconds."""
+
+MATRICES = {"bt709": (Colorspace.ITU709, 1), "bt601": (Colorspace.ITU601, 6)}
+"""How RGB becomes luma and chroma: for the converter, and the number that stands in the file."""
 
 _REORDER = 8
 """Frames held back to sort them, once damage has disturbed the decoder's own order."""
@@ -325,7 +328,7 @@ ways that write other bytes from run to run, with one thread too."""
 
 
 class VideoWriter:
-    """Writes H.264 (yuv420p, BT.709) whole or not at all. Use as a context; an exception in it leaves no file.
+    """Writes H.264 (yuv420p) whole or not at all. Use as a context; an exception in it leaves no file.
 
         with VideoWriter("out.mp4", fps=30) as writer:
             for frame in clip.frames:
@@ -333,13 +336,14 @@ class VideoWriter:
 
     path: .mp4, .mov or .mkv. fps: for frames without a time, and the duration of the last frame.
     crf: 0 (lossless) to 51; preset: x264's, from ultrafast to veryslow. gop: pictures from one key frame to the next,
-    few where readers jump about; None: x264's choice.
+    few where readers jump about; None: x264's choice. matrix: of colours in the file, which says so; bt601 for readers
+    that do not listen and take every video for that.
     An odd side gets one more row or column, a copy of the last, because yuv420p has none.
     Raises PalmarError for an unwritable place, no frames, frames of different sizes, and times that do not advance.
     """
 
     def __init__(self, path: str | Path, fps: float = 30.0, *, crf: int = 20, preset: str = "veryfast",
-                 gop: int | None = None) -> None:
+                 gop: int | None = None, matrix: Literal["bt709", "bt601"] = "bt709") -> None:
         self.path = Path(path)
         kinds = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
         if self.path.suffix.lower() not in kinds:
@@ -348,6 +352,7 @@ class VideoWriter:
         self.fps = check_fps(fps) or 30.0
         self._options = {"crf": str(crf), "preset": preset, "threads": THREADS, "x264-params": "cpu-independent=1"}
         self._options |= {} if gop is None else {"g": str(gop)}
+        self._to, self._tag = MATRICES[matrix]
         self._stack: ExitStack | None = None
         self._container: Any = None
         self._stream: Any = None
@@ -395,7 +400,7 @@ class VideoWriter:
         if size[0] % 2 or size[1] % 2:
             image = cv2.copyMakeBorder(image, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE)
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        picture = self._reformatter.reformat(rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709,
+        picture = self._reformatter.reformat(rgb, format="yuv420p", dst_colorspace=self._to,
                                              dst_color_range=ColorRange.MPEG)
         picture.pts, picture.time_base = pts, Fraction(1, TICKS)
         picture.duration = round(TICKS / self.fps)
@@ -412,8 +417,9 @@ class VideoWriter:
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = 1   # BT.709
-        context.color_range = 1                                                # limited
+        context.color_primaries = context.color_trc = 1     # BT.709's, which are sRGB's
+        context.colorspace = self._tag
+        context.color_range = 1                             # limited
         self._stream = stream
 
     def _write(self, picture: av.VideoFrame | None) -> None:

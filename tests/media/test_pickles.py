@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palmar.data.pickles import read_pickle, write_pickle
 from palmar.errors import PalmarError
+from palmar.media.pickles import read_pickle, write_pickle
 
 VALUES = {
     "a": np.arange(6.0).reshape(2, 3),
@@ -107,6 +107,56 @@ def test_sizes_are_bounded(tmp_path):
     data = pickle.dumps({"a": np.zeros((100, 1), np.uint8)}, protocol=2).replace(b"K\x64K\x01\x86", b"K\xffK\xff\x86")
     (tmp_path / "a.pkl").write_bytes(data)
     with pytest.raises(PalmarError, match="damaged pickle"):
+        read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers")
+
+
+class Disguised:
+    """An object whose state is an array, and perhaps itself."""
+
+    def __init__(self, **state):
+        vars(self).update(state)
+
+
+class Slotted:
+    __slots__ = ("x",)
+
+
+OBJECTS = {r"[\w.]*test_pickles\.(Disguised|Slotted)": lambda state, array: 2 * array(state["x"])}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_objects_that_the_reader_names_are_their_state(tmp_path, protocol):
+    inner = Disguised(x=np.arange(3.0))
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": inner, "b": Disguised(x=inner)}, protocol=protocol))
+    found = read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers", objects=OBJECTS)
+    np.testing.assert_array_equal(found["a"], [0, 2, 4])
+    np.testing.assert_array_equal(found["b"], [0, 4, 8])
+    with pytest.raises(PalmarError, match=r"asks for .*Disguised"):
+        read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers")
+
+
+def test_objects_that_lie(tmp_path):
+    endless = Disguised()
+    endless.x = endless
+    slotted = Slotted()
+    slotted.x = 1
+    for value, message in (
+        (endless, "nested too deeply"),
+        (slotted, "an object without its state"),
+        (Disguised(x={"y": 1}), "an entry is a dict"),
+        (Disguised(y=1), "damaged pickle .KeyError"),
+    ):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": value}, protocol=2))
+        with pytest.raises(PalmarError, match=message):
+            read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers", objects=OBJECTS)
+
+
+def test_steps_are_bounded(tmp_path, monkeypatch):
+    from palmar.media import pickles
+
+    monkeypatch.setattr(pickles, "MAX_STEPS", 1000)
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x02}" + b"N0" * 600 + b".")
+    with pytest.raises(PalmarError, match="more than 1000 steps"):
         read_pickle(tmp_path / "a.pkl", 1 << 16, "numbers")
 
 

@@ -1,8 +1,9 @@
-"""Pickles of data sets, read as data: dictionaries, lists, words, numbers and NumPy arrays, and nothing else.
+"""Pickles, read as data: dictionaries, lists, words, numbers and NumPy arrays, and nothing else.
 
 A pickle is a program. Here its steps are taken one by one, and those that would call or import anything but the making
 of a NumPy array of numbers are refused, so that a file from others cannot run code. Sizes are bounded, and the keys of
-a dictionary are words, so that none takes long to compare.
+a dictionary are words, so that none takes long to compare. A reader may name classes whose objects are arrays in
+disguise (`Objects`): of such an object only the state is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -21,10 +22,13 @@ from typing import Any
 import numpy as np
 
 from palmar.errors import PalmarError
-from palmar.media.folder import whole_file
+from palmar.media.folder import read_bounded, whole_file
 
-MAX_NUMBERS = 1 << 22
-"""In one array."""
+MAX_NUMBERS, MAX_STEPS, MAX_DEPTH = 1 << 22, 1 << 21, 6
+"""In one array; of one pickle; of one value."""
+Array = Callable[[Any], np.ndarray]
+Objects = Mapping[str, Callable[[Mapping[str, Any], Array], np.ndarray]]
+"""Pattern of a class's full name -> the array of an object's state; the second argument makes arrays of its parts."""
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 _MARK = object()
 _PLAIN = {
@@ -41,6 +45,8 @@ class _Name:
     """What the pickle calls by a name: kept, never looked up."""
 
     full: str
+    build: Callable[[Mapping[str, Any], Array], np.ndarray] | None = None
+    """Of a class that the reader named."""
 
 
 @dataclass
@@ -50,6 +56,7 @@ class _Made:
     of: str
     args: tuple[Any, ...]
     state: Any = None
+    build: Callable[[Mapping[str, Any], Array], np.ndarray] | None = None
 
 
 _CALLS = {
@@ -59,26 +66,23 @@ _CALLS = {
     "numpy.dtype": "dtype", "_codecs.encode": "bytes",
     "__builtin__.bytes": "bytes", "builtins.bytes": "bytes",
 }  # fmt: skip
-_NAMES = {*_CALLS, "numpy.ndarray"}
+_MAKERS = {"copyreg._reconstructor", "copy_reg._reconstructor"}
+"""Of objects, in old protocols: called with the class, its base and the base's state."""
+_NAMES = {*_CALLS, *_MAKERS, "numpy.ndarray", "builtins.object", "__builtin__.object"}
 
 
-def read_pickle(path: Path, limit: int, expected: str, keys: Collection[str] | None = None) -> dict[str, Any]:
+def read_pickle(
+    path: Path, limit: int, expected: str, keys: Collection[str] | None = None, objects: Objects | None = None
+) -> dict[str, Any]:
     """A pickled dictionary of None, words, numbers, lists and NumPy arrays, from a file of at most `limit` bytes.
 
     keys: the entries to give, where they are there; of the others it does not matter what they are. None: all.
-    Raises PalmarError for a missing, larger or damaged file, and for one that asks for anything else.
+    objects: classes whose objects are read as arrays. Raises PalmarError for a missing, larger or damaged file, and for
+    one that asks for anything else.
     """
+    data = read_bounded(path, limit, expected)
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError as err:
-        raise PalmarError(f"{path}: no such file; expected {expected}.") from err
-    except OSError as err:
-        raise PalmarError(f"{path}: cannot be read ({err.strerror or err}); expected {expected}.") from err
-    if len(data) > limit:
-        raise PalmarError(f"{path}: more than {limit} bytes; expected {expected}.")
-    try:
-        found = _Machine().run(data)
+        found = _Machine(objects or {}).run(data)
         if not isinstance(found, dict):
             raise PalmarError(f"holds a {type(found).__name__}")
         return {key: _plain(value) for key, value in found.items() if keys is None or key in keys}
@@ -155,11 +159,14 @@ def _steps(data: bytes) -> Iterator[tuple[str, Any]]:
 class _Machine:
     """The stack and memory of a pickle."""
 
+    objects: Objects = field(default_factory=dict)
     stack: list[Any] = field(default_factory=list)
     memory: dict[int, Any] = field(default_factory=dict)
 
     def run(self, data: bytes) -> Any:
-        for name, argument in _steps(data):
+        for count, (name, argument) in enumerate(_steps(data)):
+            if count > MAX_STEPS:
+                raise PalmarError(f"refused: a pickle of more than {MAX_STEPS} steps")
             if name in _PLAIN:
                 self.stack.append(argument)
             elif name in _CONSTANTS:
@@ -213,15 +220,16 @@ class _Machine:
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(self.memory[argument])
             case "GLOBAL":
-                stack.append(_named(argument.replace(" ", ".")))
+                stack.append(self.named(argument.replace(" ", ".")))
             case "STACK_GLOBAL":
                 word, module = stack.pop(), stack.pop()
-                stack.append(_named(f"{module}.{word}"))
+                stack.append(self.named(f"{module}.{word}"))
             case "REDUCE":
                 args, called = stack.pop(), stack.pop()
-                if not isinstance(called, _Name) or called.full not in _CALLS or not isinstance(args, tuple):
-                    raise PalmarError("refused: the pickle calls something that is no NumPy array")
-                stack.append(_Made(_CALLS[called.full], args))
+                stack.append(_called(called, args))
+            case "NEWOBJ":
+                args, called = stack.pop(), stack.pop()
+                stack.append(_object(called))
             case "BUILD":
                 state = stack.pop()
                 if not isinstance(stack[-1], _Made):
@@ -231,10 +239,28 @@ class _Machine:
                 raise PalmarError(f"refused: the pickle holds the step {name}, which no file of numbers needs")
 
 
-def _named(full: str) -> _Name:
-    if full not in _NAMES:
+    def named(self, full: str) -> _Name:
+        if full in _NAMES:
+            return _Name(full)
+        for pattern, build in self.objects.items():
+            if re.fullmatch(pattern, full):
+                return _Name(full, build)
         raise PalmarError(f"refused: the pickle asks for {full[:80]}")
-    return _Name(full)
+
+
+def _called(called: Any, args: Any) -> _Made:
+    if isinstance(called, _Name) and isinstance(args, tuple):
+        if called.full in _CALLS:
+            return _Made(_CALLS[called.full], args)
+        if called.full in _MAKERS and args:
+            return _object(args[0])
+    raise PalmarError("refused: the pickle calls something that is no NumPy array")
+
+
+def _object(called: Any) -> _Made:
+    if not isinstance(called, _Name) or called.build is None:
+        raise PalmarError("refused: the pickle makes an object that is no NumPy array")
+    return _Made("object", (), build=called.build)
 
 
 def _filled(into: Any, items: list[Any]) -> dict[str, Any]:
@@ -269,8 +295,19 @@ def _content(value: Any) -> bytes:
     )
 
 
-def _array(made: _Made) -> np.ndarray:
+def _part(value: Any, depth: int) -> np.ndarray:
+    """The array of a part of an object's state."""
+    if depth > MAX_DEPTH:
+        raise PalmarError("damaged array: nested too deeply")
+    return _array(value, depth) if isinstance(value, _Made) else np.asarray(_plain(value))
+
+
+def _array(made: _Made, depth: int = 0) -> np.ndarray:
     """The array of a record, after a look at every size that it claims."""
+    if made.build is not None:
+        if not isinstance(made.state, dict):
+            raise PalmarError("damaged array: an object without its state")
+        return made.build(made.state, lambda part: _part(part, depth + 1))
     match made:
         case _Made("array", _, (_, tuple() as shape, dtype, fortran, content)):
             order = "F" if fortran else "C"
