@@ -235,7 +235,9 @@ def test_points_and_camera_come_back_as_they_were(reader, clip):
 
 def test_the_pictures_are_those_of_the_rows(reader, clip):
     with av.open(str(reader.file(CAMERA, reader.episodes[0]))) as container:
-        shown = [f.to_ndarray(format="rgb24").astype(float) for f in container.decode(video=0)]
+        frames = list(container.decode(video=0))
+    assert {f.colorspace for f in frames} == {6}
+    shown = [f.to_ndarray(format="rgb24").astype(float) for f in frames]
     for picture, frame in zip(shown, clip.frames, strict=True):
         error = np.mean((picture - frame.image) ** 2)
         assert 10 * np.log10(255**2 / error) > 35

@@ -328,7 +328,8 @@ def _video(
     wanted = set(sampled(total).tolist())
     pixels: list[np.ndarray] = []
     size: tuple[int, int] = (0, 0)
-    with VideoWriter(file, fps, gop=GOP) as writer:
+    # PyAV before 16, which LeRobot reads with, takes every video for BT.601, whatever it says of itself.
+    with VideoWriter(file, fps, gop=GOP, matrix="bt601") as writer:
         for row, frame in _shown(clip, source):
             image = frame.image
             high, wide = image.shape[:2]
