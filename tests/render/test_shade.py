@@ -372,6 +372,18 @@ def test_every_input_matters(scenes):
     assert not np.allclose(render(base, matrix, 24, 24, light, near=0.9).rgb, reference.rgb)
 
 
+def test_rough_slivers_are_finite(scenes):
+    """Numbers are read a little beyond a sliver's edge, where roughness would be above 1."""
+    rng = np.random.default_rng(0)
+    middle = np.concatenate([rng.uniform(-0.1, 0.1, (2000, 2)), rng.uniform(0.3, 0.6, (2000, 1))], 1)
+    vertices = (middle[:, None] + rng.normal(0, 0.01, (2000, 3, 3)) * [1, 0.1, 3]).reshape(-1, 3).astype(np.float32)
+    mesh = Mesh(vertices, np.arange(6000, dtype=np.int32).reshape(-1, 3), np.full((6000, 3), 0.5, np.float32),
+                rng.choice([0.2, 1.0], 6000).astype(np.float32))  # fmt: skip
+    got = render(mesh, scenes.camera(200.0, 96), 96, 96, scenes.uniform(), supersample=3)
+    assert got.alpha.mean() > 0.5
+    assert np.isfinite(got.rgb).all()
+
+
 def test_vertices_that_cannot_be_seen_leave_the_rest_alone(scenes):
     ball = scenes.sphere((0, 0, 0.5), 0.1, subdivisions=3)
     light, matrix = scenes.lamp(0.3, -0.5, -1, shadows=True), scenes.camera(60.0, 32)

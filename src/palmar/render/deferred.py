@@ -358,7 +358,7 @@ def _interpolate(mesh, table, corners, sample, at, weights, behind, focal) -> Su
         point,
         _unit(normal),
         albedo.clamp(min=0),
-        value[..., 9].clamp(min=0.05),
+        value[..., 9].clamp(0.05, 1.0),
         value[..., 10].clamp(min=0),
         value[..., 11].clamp(0, 1),
     )

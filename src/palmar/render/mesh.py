@@ -75,7 +75,7 @@ class Mesh:
     albedo: Float32[np.ndarray, "v 3"]
     """Diffuse reflectance in linear light, 0 to 1, RGB."""
     roughness: Float32[np.ndarray, " v"] | None = None
-    """GGX roughness (its square is alpha); 0.5 where not given. Below 0.05 counts as 0.05."""
+    """GGX roughness (its square is alpha), 0.05 to 1; 0.5 where not given."""
     specular: Float32[np.ndarray, " v"] | None = None
     """Factor on the reflection of a surface of index 1.4 (F0 = 0.028); 1 where not given, 0 for none."""
     occlusion: Float32[np.ndarray, " v"] | None = None

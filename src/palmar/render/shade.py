@@ -193,7 +193,7 @@ def _prepare(block, n):
     for i in range(n):
         nv = block[_NX + i] * block[_VX + i] + block[_NY + i] * block[_VY + i] + block[_NZ + i] * block[_VZ + i]
         block[_NV + i] = max(abs(nv), np.float32(0.02))  # normals between vertices may look away where no face does
-        block[_ROUGH + i] = max(block[_ROUGH + i], np.float32(0.05))
+        block[_ROUGH + i] = min(max(block[_ROUGH + i], np.float32(0.05)), np.float32(1.0))
         # Numbers read a little beyond a triangle's edge may leave their range.
         block[_AR + i] = max(block[_AR + i], np.float32(0.0))
         block[_AG + i] = max(block[_AG + i], np.float32(0.0))
