@@ -87,7 +87,7 @@ def _small(png: bytes) -> tuple[str, bytes]:
         return "image/png", png
     image = image.convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(plot, "PNG", optimize=True)
-    image.save(photograph, "JPEG", quality=82, optimize=True)
+    image.save(photograph, "JPEG", quality=76, optimize=True)
     files = {"image/png": plot.getvalue(), "image/jpeg": photograph.getvalue()}
     kind = min(files, key=lambda kind: len(files[kind]))
     return kind, files[kind]

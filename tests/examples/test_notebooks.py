@@ -44,6 +44,17 @@ SO = {
         loaded = Gestures.load("gestures.json").probabilities(hands, clip.frames.fps)
         assert np.array_equal(loaded, chances)
     """,
+    "make_a_data_set": """
+        assert len(crops) == 96 and hashes("again").keys() == {(k, f) for k in (50, 51) for f in ("rgb.png", "json")}
+        assert all(hashes("crops")[key] == value for key, value in hashes("again").items())
+        clip = truth(scenes[2])
+        apart = clip.camera.project(clip.hands.joints.astype(float)) - clip.hands.keypoints[..., :2]
+        assert set(clip.hands.side) == {0, 1} and np.abs(apart).max() < 0.1
+        assert coco["annotations"][0]["num_keypoints"] == (clip.hands.keypoints[0, :, 2] > 0).sum()
+        from palmar.data.datasets import open_split
+        frame = open_split("synthetic:acted").frames[0]
+        assert np.abs(read_h2o(pictures[0])[1] - frame.keypoints[frame.present]).max() < 0.01
+    """,
 }
 """What a reader is told, as code that is run after the notebook's last cell."""
 
