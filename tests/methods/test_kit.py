@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
 
 import palmar
+from palmar.cli.parse import parse
 from palmar.errors import PalmarError
 from palmar.methods import broken, methods, networks, stand_in
 from palmar.tasks.method import load
@@ -23,6 +25,28 @@ def test_no_card_is_broken():
 def test_a_card_is_that_of_its_folder(name):
     assert CARDS[name].name == name
     assert callable(load(CARDS[name].check).run)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_check_has_a_full_scale(name):
+    check, full = load(CARDS[name].check), CARDS[name].full
+    assert full
+    own = {f.name: f.default for f in fields(check)}
+    assert {"seeds"} <= own.keys()
+    assert set(full) <= own.keys()
+    needed = [f for f in fields(check) if f.default is MISSING and f.default_factory is MISSING]
+    words = [word for f in needed for word in (f"--{f.name}", "somewhere")]
+
+    def job(*more):
+        return parse(["check", name, *words, *more]).job
+
+    small, large = job("--scale", "small"), job("--scale=full")
+    assert small == job()
+    assert {key: getattr(large, key) for key in full} == full
+    assert job("--scale", "full", "--steps", "7").steps == 7
+    assert small.steps < large.steps
+    with pytest.raises(PalmarError, match="unknown scale 'huge'"):
+        job("--scale", "huge")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

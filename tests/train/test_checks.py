@@ -9,7 +9,7 @@ from torch import nn
 
 from palmar.errors import PalmarError
 from palmar.train.checks import OnMaps, Rows, Runs, brief, chosen, maps, trained
-from palmar.train.options import RunOptions, on_threads
+from palmar.train.options import CheckOptions, RunOptions, on_threads
 
 
 def runs() -> Runs:
@@ -78,7 +78,7 @@ def test_heads_learn_on_the_maps_of_a_trunk():
     np.testing.assert_array_equal(batches(3)["y"], batches(3)["y"])
     recipe = brief(1000, 16, 0.05, 0, weight_decay=0.0)
     loss = lambda found, batch, _: {"loss": (found - batch["y"]).square().mean()}  # noqa: E731
-    found = trained(lambda: OnMaps(Net()), loss, batches, recipe, threads=1)
+    found = trained(lambda: OnMaps(Net()), loss, batches, recipe, CheckOptions())
     error = (found(torch.from_numpy(features)) - torch.from_numpy(want)).square().mean()
     assert float(error) < 0.01 * want.var()
 

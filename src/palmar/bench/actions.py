@@ -117,6 +117,7 @@ class Actions:
         from palmar.methods.effhandegonet.sequences import Layout
         from palmar.methods.h2o.check import CONFIG, trained_top1
         from palmar.train.loop import Recipe
+        from palmar.train.options import CheckOptions
 
         config = replace(CONFIG, classes=max(len(words.actions), 2))
 
@@ -132,7 +133,7 @@ class Actions:
 
         def graph(learn: Sequence[EgoClip], test: Sequence[EgoClip], seed: int) -> float:
             recipe = Recipe("bench", seed, self.batch, self.steps, 3e-3, self.steps // 20 + 1, weight_decay=0.01)
-            return trained_top1(learn, test, config, recipe, threads=self.threads)
+            return trained_top1(learn, test, config, recipe, CheckOptions(threads=self.threads))
 
         return {
             "2D: action transformer, hands and box": transformer(Layout(label=False)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, make_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from palmar.errors import PalmarError, need, one_of
@@ -17,6 +18,9 @@ from palmar.tasks.method import Job, Method, Report, load
 RECORD = "check.json"
 """In a method's folder: what its check found last, at the scale that its README quotes."""
 JOBS = ("train", "eval", "check")
+SCALES = ("small", "full")
+"""Of a check: minutes on two processor cores, or what its method's card says, for which a GPU is wanted."""
+ABOUT_SCALE = "--scale small|full: with full, the defaults below are those of the method's full scale."
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,13 @@ def job_of(words: Sequence[str]) -> tuple[type, str, Sequence[str]] | None:
     verb, name = (*words[:2], "", "")[:2]
     if verb not in JOBS:
         return None
+    full: Mapping[str, Any] = {}
     if verb == "check":
         if name in ("", "-h", "--help"):
             raise PalmarError(f"check: name a method: {', '.join(methods())}; see palmar methods.")
         card = methods()[one_of("method", name, methods())]
         path, extras = card.check, card.extras
+        words, full = _scale(words, card)
     else:
         known = networks()
         if verb == "train" and name not in known:
@@ -86,13 +92,30 @@ def job_of(words: Sequence[str]) -> tuple[type, str, Sequence[str]] | None:
     for extra in extras:
         need(extra, extra=extra)
     job = load(path)
+    given = (_defaults(job, full),) if full else ()
     options: list[Any] = [
-        ("job", OmitArgPrefixes[job]),  # type: ignore[valid-type]
+        ("job", OmitArgPrefixes[job], *given),  # type: ignore[valid-type]
         ("json", Annotated[Path | None, arg(metavar="FILE", help="Write all figures here too.")], None),
     ]
     whole = make_dataclass(str(getattr(job, "__name__", "Job")), options, frozen=True)
-    whole.__doc__ = job.__doc__
+    whole.__doc__ = job.__doc__ if verb != "check" else f"{job.__doc__}\n\n    {ABOUT_SCALE}"
     return whole, f"palmar {verb} {name}", words[2:]
+
+
+def _scale(words: Sequence[str], card: Method) -> tuple[Sequence[str], Mapping[str, Any]]:
+    """The words without `--scale small|full`, and the options that this scale has before any that are given."""
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--scale=") else [word])]
+    if "--scale" not in words:
+        return words, {}
+    at = words.index("--scale")
+    scale = one_of("scale", words[at + 1] if at + 1 < len(words) else "", SCALES)
+    return [*words[:at], *words[at + 2 :]], card.full if scale == "full" else {}
+
+
+def _defaults(job: Any, values: Mapping[str, Any]) -> Any:
+    """The job with these options in place of its defaults; what it needs is still to be given."""
+    needed = {f.name: tyro.MISSING for f in fields(job) if f.default is MISSING and f.default_factory is MISSING}
+    return job(**needed | values)
 
 
 def _paragraph(card: Method) -> str:

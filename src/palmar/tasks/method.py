@@ -65,6 +65,9 @@ class Method:
     networks: tuple[Network, ...]
     check: str
     """"package.module:Class" of the `Job` behind `palmar check NAME`: its key idea against the paper's baseline."""
+    full: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the check at `--scale full`, by their fields; its own defaults are the small scale, which ends in
+    minutes on two processor cores."""
     weights: str = "none shipped"
     licence: str = "Apache-2.0 (our implementation)"
     notes: str = ""

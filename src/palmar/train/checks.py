@@ -24,6 +24,7 @@ from torch import nn
 from palmar.errors import PalmarError
 from palmar.tasks.method import Report
 from palmar.train.loop import Batches, Objective, Recipe, train
+from palmar.train.options import CheckOptions
 
 N = TypeVar("N", bound=nn.Module)
 Figures = Mapping[str, float]
@@ -93,14 +94,16 @@ class Runs:
         return Report({**record, "claims": dict(claims), **more}, text, all(claims.values()) if claims else None)
 
 
-def trained(build: Callable[[], N], objective: Objective, batches: Batches, recipe: Recipe, *, threads: int) -> N:
-    """A network trained for a check alone, on the processor: nothing of it is kept on disk."""
+def trained(
+    build: Callable[[], N], objective: Objective, batches: Batches, recipe: Recipe, options: CheckOptions
+) -> N:
+    """A network trained for a check alone, on the processor again: nothing of it is kept on disk."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(
-            build, objective, batches, recipe, Path(folder), device="cpu", checkpoint_minutes=60, quiet=True,
-            threads=threads,
+            build, objective, batches, recipe, Path(folder), device=options.device, checkpoint_minutes=60, quiet=True,
+            threads=options.threads,
         )  # fmt: skip
-    return outcome.model  # type: ignore[return-value]
+    return outcome.model.cpu()  # type: ignore[return-value]
 
 
 def brief(steps: int, batch: int, rate: float, seed: int, **more: Any) -> Recipe:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from palmar.errors import PalmarError, need
+from palmar.media import whole_file
 from palmar.nn.detector import Detector
 from palmar.nn.landmarker import Landmarker
 from palmar.nn.objects import ObjectDetector
@@ -170,10 +170,9 @@ def export(
         "notes": provenance.notes,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    for name, content in ((path, data), (path.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())):
-        part = name.with_name(f".{name.name}.part")
-        part.write_bytes(content)
-        os.replace(part, name)
+    with whole_file(path) as weights, whole_file(path.with_suffix(".json")) as told:
+        weights.write_bytes(data)
+        told.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
 
 

@@ -13,6 +13,7 @@ import copy
 import json
 import math
 import os
+import pickle
 import shutil
 import sys
 import time
@@ -374,13 +375,29 @@ def load(run: Path, state: State) -> bool:
 
 
 def load_average(run: Path, model: nn.Module) -> tuple[nn.Module, int]:
-    """`model` with the averaged weights of a run's newest checkpoint, in eval mode, and the step they are of."""
+    """`model` with the averaged weights of a run's newest checkpoint, in eval mode, and the step they are of.
+
+    Raises PalmarError where there is none, and for files that are missing, damaged or of another network.
+    """
     found = checkpoints(run)
     if not found:
         raise PalmarError(f"{run}: no checkpoint here; train first, or name the run's own folder.")
-    model.load_state_dict(torch.load(found[-1] / "average.pt", map_location="cpu", weights_only=True))
-    step = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)["step"]
-    return model.eval(), int(step)
+
+    def read(name: str) -> Any:
+        file = found[-1] / f"{name}.pt"
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError as err:
+            raise PalmarError(f"{file}: no such file; the checkpoint is not whole.") from err
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as err:
+            raise PalmarError(f"{file}: damaged, or no file of weights ({type(err).__name__}).") from err
+
+    try:
+        model.load_state_dict(read("average"))
+        return model.eval(), int(read("state")["step"])
+    except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as err:
+        said = " ".join(str(err).split())[:300]
+        raise PalmarError(f"{found[-1]}: not a checkpoint of this network ({said}).") from err
 
 
 def _claim(run: Path, recipe: Recipe, world: int) -> None:

@@ -32,6 +32,18 @@ class RunOptions:
         return {name: getattr(self, name) for name in names}
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """Options of every check. Checks inherit them; what `--scale full` changes stands in the method's card."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run of every variant each."""
+    threads: int = 1
+    """Of PyTorch's operators on the processor."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where variants learn. They are scored on the processor."""
+
+
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
     """PyTorch's operators on so many threads of the processor, and as many as before afterwards."""

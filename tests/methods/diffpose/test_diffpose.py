@@ -19,6 +19,7 @@ from palmar.methods.diffpose.model import (
     Config,
     DiffPose,
     candidates,
+    codes,
     odds,
     packed,
     soft_bins,
@@ -107,6 +108,42 @@ def test_soft_bins(place, bins):
     for i, value in bins.items():
         expected[i] = value
     np.testing.assert_allclose(soft_bins(torch.tensor(place, dtype=torch.float64)), expected, atol=1e-6)
+
+
+def test_codes_of_samples_are_their_soft_bins_weighed_and_summed():
+    samples = torch.from_numpy(candidates(heat_sample("test", 0).heat[None], np.random.default_rng(0), 8)).double()
+    plain = (soft_bins(samples[..., :2]).flatten(-2) * samples[..., 2:]).sum(2)
+    torch.testing.assert_close(codes(samples), plain)
+
+
+def test_a_pose_and_its_noise_say_the_same():
+    s, clean, noise = Cosine(25), torch.randn(3, 6).double(), torch.randn(3, 6).double()
+    for t in (0, 12, 24):
+        noisy = s.noised(clean, torch.full((3,), t), noise)
+        torch.testing.assert_close(s.noise(noisy, t, clean), noise)
+        torch.testing.assert_close(s.clean(noisy, t, s.noise(noisy, t, clean), 30.0), clean)
+
+
+@pytest.mark.parametrize("says", ["noise", "pose"])
+def test_what_a_network_says_is_what_it_learns_and_what_sampling_takes(says):
+    """A denoiser that always says one pose, or the noise that means it, leads there from anywhere."""
+    config = replace(SMALL, hidden=16, condition=2, says=says, noises=3)
+    net = DiffPose(config).eval()
+    one = torch.linspace(-1, 1, config.numbers)
+
+    class Says(torch.nn.Module):
+        def forward(self, x, step, condition):
+            pose, kept = one.expand_as(x), torch.from_numpy(net.schedule.kept).float()[step.long()][:, None]
+            return pose if says == "pose" else (x - kept.sqrt() * pose) / (1 - kept).sqrt()
+
+    net.denoiser = Says()
+    samples = candidates(heat_sample("test", 0).heat[None], np.random.default_rng(0), config.samples)
+    pose = one.view(3, -1).T[None].numpy() / config.scale
+    said, true = net(torch.from_numpy(packed(samples, pose, config)))
+    assert said.shape == true.shape == (config.noises, config.numbers)
+    torch.testing.assert_close(said, true, atol=2e-3, rtol=2e-3)
+    found = net.poses(torch.from_numpy(samples), torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(found.numpy(), pose, atol=1e-4)
 
 
 def test_golden_vectors():

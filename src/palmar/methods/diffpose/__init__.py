@@ -22,6 +22,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.diffpose.check:Check",
+    full={"hands": 20_000, "test": 1000, "steps": 200_000},
     notes="The authors' code is MIT; their weights were trained on Human3.6M, which is for research only. Nothing of "
     "them is part of this package; `convert.py` reads the checkpoints' layout for those who may use them.",
 )

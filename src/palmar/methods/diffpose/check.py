@@ -12,7 +12,7 @@ from palmar.methods.diffpose.training import Batches, errors, parts
 from palmar.tasks.method import Report
 from palmar.train.checks import Runs, brief, chosen, trained
 from palmar.train.heatmaps import HeatSample, heat_samples
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 
 OURS, PEAKS, ONE = "DiffPose", "peaks alone", "one pose from peaks"
 VARIANTS: Mapping[str, Config] = {
@@ -32,7 +32,7 @@ HONEST = 0.15
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """DiffPose against a diffusion that sees each map's highest cell alone, and against one pose regressed from it: the
     best of 50 hypotheses on held-out hands with ambiguous joints and without, over seeds; and whether unsure joints
     spread, and as far as they should."""
@@ -43,9 +43,7 @@ class Check:
     steps: int = 4000
     batch: int = 64
     rate: float = 1e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -68,7 +66,7 @@ class Check:
         """That learned from heat maps."""
         recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.0, ema=0.995)
         batches = Batches(learn, config, size=self.batch, seed=seed)
-        return Hypothesiser(trained(lambda: DiffPose(config), noise_loss, batches, recipe, threads=self.threads))
+        return Hypothesiser(trained(lambda: DiffPose(config), noise_loss, batches, recipe, self))
 
 
 def report(runs: Runs, where: str) -> Report:

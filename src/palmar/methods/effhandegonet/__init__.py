@@ -38,6 +38,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.effhandegonet.action_check:CheckActions",
+    full={"steps": 10_000},
     weights="shipped: effhandegonet.onnx (begun from the hand detector), action.onnx; trained on the synthetic world",
     notes="The authors' code has no licence file and the licence of their weights is not stated; they were trained on "
     "data for research only. Nothing of them is part of this package; released checkpoints of the transformer load "

@@ -49,6 +49,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.emg2pose.check:Check",
+    full={"users": 60, "held_out": 15, "seconds": 60.0, "steps": 20_000, "batch": 64},
     notes="The authors' code, data, hand model and weights are CC BY-NC(-SA) 4.0. Nothing of them is part of this "
     "package, and the hand is palmar's own; `convert.py` reads their checkpoints' layout for those who may use them.",
 )

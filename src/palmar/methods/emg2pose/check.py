@@ -17,7 +17,7 @@ from palmar.methods.emg2pose.training import SMALL, Unpacking, score
 from palmar.tasks.method import Report
 from palmar.tasks.signal import Record, errors, known
 from palmar.train.checks import Runs, brief, chosen, trained
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ TEST = {"user": (TRAINED, True), "stage": (HELD, False), "user_stage": (HELD, Tr
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """vemg2pose against the position variant, a start from zero, training without turned bands, NeuroPose and
     SensingDynamics, on synthetic muscles: angular error in degrees on held-out users, stages, both, and on held-out
     users whose band is turned by an electrode, over seeds.
@@ -73,10 +73,8 @@ class Check:
     span: int = 2000
     """Samples of a window that get a pose."""
     rate: float = 3e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(v for v in VARIANTS if v != "SensingDynamics")
     """SensingDynamics can be added; it takes as long as all others together."""
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -117,7 +115,7 @@ class Check:
         batches = Batches(learn, config.context, self.span, self.batch, seed, variant.mode, variant.turn)
         recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.0, clip=1.0, ema=0.98)
         return trained(
-            lambda: Unpacking(build(config), config.electrodes), Loss(), batches, recipe, threads=self.threads
+            lambda: Unpacking(build(config), config.electrodes), Loss(), batches, recipe, self
         ).net
 
 

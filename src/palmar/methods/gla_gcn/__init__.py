@@ -24,6 +24,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.gla_gcn.check:Check",
+    full={"data": "drawn:4000", "test": "drawn:400", "steps": 20_000, "batch": 256},
     notes="The authors' code and weights have no licence of their own; Human3.6M, HumanEva and MPI-INF-3DHP are for "
     "research only. Nothing of them is part of this package; `convert.py` reads the checkpoints' layout for those who "
     "may use them.",

@@ -13,7 +13,7 @@ from palmar.methods.gla_gcn.predictor import Lifter
 from palmar.methods.gla_gcn.training import errors
 from palmar.tasks.method import Report
 from palmar.train.checks import Runs, brief, chosen, trained
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 from palmar.train.tracks import Batches, Tracks, open_tracks
 
 OURS = "GLA-GCN"
@@ -34,7 +34,7 @@ CLAIMS = (("pooled readout", "mpjpe_mm"), ("fixed edges", "mpjpe_mm"), ("tempora
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """GLA-GCN against one layer on the mean of all joints, fixed edges only, a plain temporal convolution and lifting
     frame by frame, on held-out hands in motion: errors over seeds, and how they grow with noise on the 2D points."""
 
@@ -45,9 +45,7 @@ class Check:
     steps: int = 1000
     batch: int = 64
     rate: float = 3e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -71,7 +69,7 @@ class Check:
         """That learned from tracks."""
         recipe = brief(self.steps, self.batch, self.rate, seed, decay=0.5, weight_decay=0.01)
         batches = Batches(learn, config.frames, size=self.batch, seed=seed, noise=self.noise)
-        return Lifter(trained(lambda: build(config), lifting_loss, batches, recipe, threads=self.threads))
+        return Lifter(trained(lambda: build(config), lifting_loss, batches, recipe, self))
 
 
 def report(runs: Runs, growing: np.ndarray, where: str) -> Report:

@@ -31,6 +31,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.h2o.check:Check",
+    full={"steps": 6000},
     notes="No code or weights of the two networks were published. The data set is for research only; its reader and "
     "writer are palmar.data.h2o.",
 )

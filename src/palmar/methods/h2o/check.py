@@ -18,7 +18,7 @@ from palmar.metrics.firstperson import top1
 from palmar.tasks.method import Report
 from palmar.train.checks import Runs, brief, chosen, trained
 from palmar.train.loop import Recipe
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 from palmar.types.firstperson import EgoClip, Vocabulary
 
 CONFIG = replace(SMALL, channels=(12, 12, 24), frames=24)
@@ -45,7 +45,7 @@ CLAIMS = (
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """TA-GCN with fewer inputs and fewer links, top-1 on held-out clips of true 3D poses, over seeds.
 
     A claim holds where the means differ by more than the larger of the two spreads.
@@ -60,9 +60,7 @@ class Check:
     steps: int = 600
     batch: int = 32
     rate: float = 3e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
 
     def run(self) -> Report:
         train = open_split(self.data, "train")
@@ -81,17 +79,17 @@ class Check:
             one = replace(config, **VARIANTS[name])
             for seed in self.seeds:
                 recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.01)
-                runs.add(name, {TOP1: trained_top1(learn, test, one, recipe, threads=self.threads)})
+                runs.add(name, {TOP1: trained_top1(learn, test, one, recipe, self)})
         return report(runs, scale(learn, test, words, self.steps * self.batch))
 
 
 def trained_top1(
-    learn: Sequence[EgoClip], test: Sequence[EgoClip], config: Config, recipe: Recipe, *, threads: int = 1,
-    noise: float = 0.0,
+    learn: Sequence[EgoClip], test: Sequence[EgoClip], config: Config, recipe: Recipe,
+    options: CheckOptions, *, noise: float = 0.0,
 ) -> float:  # fmt: skip
     """Of a network trained for it alone. noise: of `Batches`."""
     batches = Batches(learn, config, size=recipe.batch, seed=recipe.seed, noise=noise)
-    net = trained(lambda: TaGcn(config), loss, batches, recipe, threads=threads)
+    net = trained(lambda: TaGcn(config), loss, batches, recipe, options)
     return top1(recognise(net, test).argmax(1), np.array([clip.action for clip in test]))
 
 

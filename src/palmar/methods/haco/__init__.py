@@ -22,6 +22,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.haco.check:Check",
+    full={"steps": 10_000, "batch": 64},
     notes="The authors' code is CC BY-NC 4.0, their weights presumably too; they say MANO's hand and began from "
     "HaMeR's weights. Nothing of them is part of this package; `convert.py` reads the layout for those who may use it.",
 )

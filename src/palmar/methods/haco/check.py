@@ -20,7 +20,7 @@ from palmar.tasks.contact import figures
 from palmar.tasks.method import Report
 from palmar.train.checks import OnMaps, Runs, brief, chosen, maps, trained
 from palmar.train.contacts import read_contacts
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 
 OURS = "VCB and BCS"
 VARIANTS: Mapping[str, tuple[Loss, bool]] = {
@@ -43,7 +43,7 @@ CLAIMS = (
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """HACO's balanced sampling and weights against a class-balanced loss and bare cross-entropy, and the mean contact
     as the floor: F1 on held-out hands, sampled in balance, and the recall of vertices that seldom touch, over seeds."""
 
@@ -54,9 +54,7 @@ class Check:
     steps: int = 600
     batch: int = 24
     rate: float = 1e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -88,7 +86,7 @@ class Check:
         objective = loss_of(contact, HandModel.default(), loss)
         batches = Batches(features, contact, size=self.batch, seed=seed, balance=balance)
         recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=1e-4)
-        found = trained(lambda: OnMaps(Haco(SMALL)), objective, batches, recipe, threads=self.threads)
+        found = trained(lambda: OnMaps(Haco(SMALL)), objective, batches, recipe, self)
         assert isinstance(found.network, Haco)
         return found.network
 

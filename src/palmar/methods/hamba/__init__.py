@@ -32,6 +32,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.hamba.check:Check",
+    full={"data": "drawn:40000", "test": "drawn:2000", "steps": 20_000, "batch": 64},
     notes="Hamba's code and weights are CC BY-NC, WiLoR's CC BY-NC-ND; HaMeR's code is MIT, its weights come from data "
     "for research only; all say MANO's hand, whose licence is non-commercial. Nothing of them is part of this package.",
 )

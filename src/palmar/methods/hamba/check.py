@@ -17,7 +17,7 @@ from palmar.tasks.mesh import HandMeshes, MeshTruth, figures
 from palmar.tasks.method import Report
 from palmar.train.checks import OnMaps, Rows, Runs, brief, chosen, maps, trained
 from palmar.train.meshcrops import held_out, open_crops
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 
 OURS = "Hamba"
 VARIANTS: Mapping[str, Config] = {
@@ -40,7 +40,7 @@ CLAIMS = (
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """Hamba's head against HaMeR's of equal size, a perceptron on the sampled tokens, joints in a shuffled order, and
     one direction: error of held-out drawn crops, also of hands that are mostly hidden, over seeds."""
 
@@ -49,9 +49,7 @@ class Check:
     steps: int = 500
     batch: int = 32
     rate: float = 1e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -80,7 +78,7 @@ class Check:
         columns = {name: column for name, column in learn.items() if name != "vertices"}
         recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=1e-4)
         loss, batches = MeshLoss(config.size), Rows(columns, self.batch, seed)
-        found = trained(lambda: OnMaps(MeshNetwork(config)), loss, batches, recipe, threads=self.threads)
+        found = trained(lambda: OnMaps(MeshNetwork(config)), loss, batches, recipe, self)
         assert isinstance(found.network, MeshNetwork)
         return found.network
 

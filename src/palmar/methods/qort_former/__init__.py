@@ -32,6 +32,7 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.qort_former.check:Check",
+    full={"size": "small", "frames": 100_000, "held_out": 2000, "steps": 20_000},
     notes="The authors' release is inference code for H2O without a licence file, and one checkpoint whose licence is "
     "not stated; it was trained on data for research only and with contact labels of a body model for research only. "
     "Nothing of it is part of this package; `convert.py` reads the layout for those who may use it.",

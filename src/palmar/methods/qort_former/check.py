@@ -22,7 +22,7 @@ from palmar.methods.qort_former.predictor import QortPredictor
 from palmar.methods.qort_former.training import SIZES, fit
 from palmar.tasks.method import Report
 from palmar.train.checks import Runs, brief, chosen
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 from palmar.types.firstperson import EgoFrame, Vocabulary
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -45,7 +45,7 @@ TOUCHES = 0.5
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """Each idea of QORT-Former against the same network without it, on held-out frames, over seeds; and its speed
     against 300 queries in six layers.
 
@@ -68,10 +68,7 @@ class Check:
     steps: int = 1500
     batch: int = 16
     rate: float = 1e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)
-    threads: int = 1
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
 
     def run(self) -> Report:
         train = open_split(self.data, "train")

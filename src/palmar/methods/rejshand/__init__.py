@@ -23,5 +23,6 @@ METHOD = Method(
         ),
     ),
     check="palmar.methods.rejshand.check:Check",
+    full={"data": "drawn:40000", "test": "drawn:2000", "steps": 20_000, "batch": 64},
     notes="The authors' code has no licence file, and there are no weights. Nothing of it is part of this package.",
 )

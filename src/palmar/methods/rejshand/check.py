@@ -19,7 +19,7 @@ from palmar.tasks.mesh import HandMeshes, MeshTruth, figures
 from palmar.tasks.method import Report
 from palmar.train.checks import OnMaps, Rows, Runs, brief, chosen, maps, trained
 from palmar.train.meshcrops import held_out, open_crops
-from palmar.train.options import on_threads
+from palmar.train.options import CheckOptions, on_threads
 
 OURS = "ReJSHand"
 VARIANTS: Mapping[str, Config] = {
@@ -37,7 +37,7 @@ SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(CheckOptions):
     """ReJSHand against all vertices from the map's mean, and against tokens from a fixed grid: PA-MPVPE of held-out
     drawn crops over seeds; and the head's time against its backbone's, both at the paper's size."""
 
@@ -46,9 +46,7 @@ class Check:
     steps: int = 500
     batch: int = 32
     rate: float = 1e-3
-    seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = (OURS, *CLAIMS)
-    threads: int = 1
 
     def run(self) -> Report:
         chosen(self.variants, VARIANTS, OURS, self.seeds)
@@ -78,7 +76,7 @@ class Check:
         loss = MeshLoss(config.size, torch.from_numpy(regressor.astype(np.float32)))
         recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.01)
         batches = Rows(columns, self.batch, seed)
-        found = trained(lambda: OnMaps(ReJSHand(config, regressor)), loss, batches, recipe, threads=self.threads)
+        found = trained(lambda: OnMaps(ReJSHand(config, regressor)), loss, batches, recipe, self)
         assert isinstance(found.network, ReJSHand)
         return found.network
 
