@@ -110,6 +110,12 @@ def mano_file(tmp_path_factory, random_mano) -> Path:
 
 @pytest.fixture(scope="session")
 def handlike_mano(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("handlike") / "MANO_RIGHT.pkl"
+    write_handlike(path)
+    return path
+
+
+def write_handlike(path: Path) -> None:
     """A MANO-shaped file that is a hand: palmar's, with 778 of its vertices, another rest pose, other joints, shapes in
     another basis, a little of pose blend shapes, and the wrist off the origin."""
     from palmar.hand import HandModel
@@ -148,6 +154,4 @@ def handlike_mano(tmp_path_factory) -> Path:
         "J_regressor": regressor,
         "f": faces,
     }
-    path = tmp_path_factory.mktemp("handlike") / "MANO_RIGHT.pkl"
     write_mano(path, arrays)
-    return path
