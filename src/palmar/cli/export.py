@@ -39,22 +39,25 @@ class Export:
         from palmar.export import FORMATS, Options, check, export, resolve
         from palmar.tracking import read_result
 
-        if not self.results:
+        first = next(iter(self.results), None)
+        if first is None:
             raise PalmarError("nothing to export: name the folder of a result; see palmar export --help.")
         if self.out is not None and len(self.to) > 1:
             raise PalmarError("-o names one file: give one --to with it.")
         if self.out is None and not self.to:
             raise PalmarError(f"say what to write: --to with one of {', '.join(FORMATS)}.")
         options = Options(self.fps, self.task or "", self.video, self.overwrite)
-        places: dict[str, Path] = {}
-        for name in self.to or (None,):
-            kind = one_of("format", name, FORMATS) if self.out is None else resolve(self.out, name)
-            places[kind] = self.out or beside(self.results[0], kind, FORMATS[kind].suffix)
+        if self.out is None:
+            kinds = [one_of("format", name, FORMATS) for name in self.to]
+        else:
+            kinds = [resolve(self.out, name) for name in self.to or (None,)]
+        places = {kind: self.out or beside(first, kind, FORMATS[kind].suffix) for kind in kinds}
+        for kind, place in places.items():
             check(kind, options)
             if len(self.results) > 1 and not FORMATS[kind].many:
                 raise PalmarError(f"{len(self.results)} results at once: only lerobot takes several, {kind} one.")
-            if places[kind].exists() and not self.overwrite:
-                raise PalmarError(f"{places[kind]}: is there already; give another name with -o, or --overwrite.")
+            if place.exists() and not self.overwrite:
+                raise PalmarError(f"{place}: is there already; give another name with -o, or --overwrite.")
         clips = [read_result(folder) for folder in self.results]
         for kind, place in places.items():
             export(clips if FORMATS[kind].many else clips[0], place, kind, options)

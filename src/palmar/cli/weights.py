@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from palmar.nn.landmarker import Landmarker
+    from palmar.train.loop import Recipe
 
 HELD_OUT_SEED = 987_654_321
 """Of the crops that calibrate the landmarker's sigma; training runs use small seeds."""
@@ -46,27 +47,22 @@ class Weights:
     def run(self) -> int:
         at_least(1, calibrate=self.calibrate)
         figures = {} if self.figures is None else _read(self.figures)
-        data = _read(self.folder / DATA)
-        written = _read(self.folder / "recipe.json")
+        data = sights(self.folder)
         need("torch", extra="torch")
         from palmar.licenses import world
         from palmar.nn.detector import Detector
         from palmar.nn.landmarker import Landmarker
         from palmar.nn.objects import ObjectConfig, ObjectDetector
         from palmar.train.export import Provenance, export
-        from palmar.train.loop import Recipe, load_average
+        from palmar.train.loop import load_average
         from palmar.train.start import inherited
 
-        name = written.get("name")
+        recipe = recipe_of(self.folder)
+        name = recipe.name
         if name not in ("detector", "landmarker", "objects"):
             raise PalmarError(f"{self.folder}: a run of {name!r}; written are detector, landmarker and objects.")
         if self.int8 and name == "objects":
             raise PalmarError("--int8 is for the tracker's networks.")
-        written.pop("processes", None)
-        try:
-            recipe = Recipe(**written)
-        except TypeError as err:
-            raise PalmarError(f"{self.folder / 'recipe.json'}: not a recipe of this version ({err}).") from err
         words = {"objects": names(self.folder)} if name == "objects" else {}
         made = {"detector": Detector, "landmarker": Landmarker}
         fresh = ObjectDetector(ObjectConfig(len(words["objects"]) - 1)) if words else made[name]()
@@ -79,13 +75,13 @@ class Weights:
             steps=step,
             figures=figures,
             notes=self.notes,
-            world=f"palmar-synth/{data['palmar']}/{data['seed']}",
-            licences=inherited(began, world(adapted_to=[photographs(folder) for folder in data["photographs"]])),
+            world=f"palmar-synth/{data.palmar}/{data.seed}",
+            licences=inherited(began, world(adapted_to=[photographs(folder) for folder in data.photographs])),
             words=words,
             began_from=began,
         )
         path = (self.out or self.folder) / f"{name}{'-int8' if self.int8 else ''}.onnx"
-        pictures = typical(name, data["seed"]) if self.int8 else None
+        pictures = typical(name, data.seed) if self.int8 else None
         try:
             card = export(net, path, provenance, scale=scale, int8=pictures)
         except OSError as err:
@@ -93,6 +89,47 @@ class Weights:
         done = "" if step == recipe.steps else f" (the run stands at {step} of {recipe.steps} steps)"
         note(f"{path}: {card['bytes'] / 1e6:.1f} MB, sha256 {card['sha256'][:12]}{done}")
         return 0
+
+
+@dataclass(frozen=True)
+class Sights:
+    """What a run saw."""
+
+    palmar: str
+    """Version that drew it."""
+    seed: int
+    photographs: tuple[str, ...]
+
+
+def sights(folder: Path) -> Sights:
+    """As `palmar train` wrote it down. Raises PalmarError where it did not."""
+    found = _read(folder / DATA)
+    palmar, seed, shown = (found.get(name) for name in ("palmar", "seed", "photographs"))
+    if not (
+        isinstance(palmar, str)
+        and isinstance(seed, int)
+        and isinstance(shown, list)
+        and all(isinstance(one, str) for one in shown)
+    ):
+        raise PalmarError(f"{folder / DATA}: not what palmar train writes: palmar, seed and photographs.")
+    return Sights(palmar, seed, tuple(shown))
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """The recipe of a run. Raises PalmarError where it is none of this version."""
+    from palmar.train.loop import Recipe
+
+    file = folder / "recipe.json"
+    written = _read(file)
+    written.pop("processes", None)
+    for one in fields(Recipe):
+        kind = str if one.name == "name" else type(one.default)
+        if one.name in written and not isinstance(written[one.name], (int, float) if kind is float else kind):
+            raise PalmarError(f"{file}: {one.name}: expected {kind.__name__}, got {written[one.name]!r}.")
+    try:
+        return Recipe(**written)
+    except TypeError as err:
+        raise PalmarError(f"{file}: not a recipe of this version ({err}).") from err
 
 
 def names(folder: Path) -> list[str]:
@@ -124,9 +161,12 @@ def lineage(folder: Path) -> list[dict[str, Any]]:
 
     file = folder / LINEAGE
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     except (OSError, ValueError) as err:
         raise PalmarError(f"{file}: not readable as JSON ({err}).") from err
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise PalmarError(f"{file}: expected a list of the runs before this one.")
+    return found
 
 
 TYPICAL = 512
