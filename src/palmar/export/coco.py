@@ -61,6 +61,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
                 "track_id": int(hands.track[row]),
                 "score": round(float(np.nan_to_num(hands.score[row])), 6),
                 "iscrowd": 0,
+                "segmentation": [],
                 "bbox": box,
                 "area": round(box[2] * box[3], 3),
                 "num_keypoints": found,
