@@ -66,7 +66,7 @@ def test_the_page_works(page, made, capfd):
     assert "toy-net: 21 keypoints of one hand in its crop" in said[0]
     assert "| step | 40 |" in said[1]
     assert re.search(r"\| pck@0.1 \| [\d.]+ \|", said[2])
-    assert re.search(r"\| convolutions \| [\d.]+ \| [\d.]+ \|", said[3])
+    assert re.search(r"\| convolutions \| [\d.]+ ± [\d.]+ \|", said[3])
     record = json.loads((made / "check.json").read_text())
     assert {name: len(values) for name, values in record["pck@0.1"].items()} == {"convolutions": 3, "linear": 3}
     assert record["passed"] in (True, False)
