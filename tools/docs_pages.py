@@ -38,6 +38,8 @@ def on_files(all_files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """MkDocs calls this with each page's text."""
+    if "/" not in page.file.src_uri:
+        markdown = within_the_site(markdown)
     return markdown.replace(TABLE, methods_table()) if page.file.src_uri == "methods.md" else markdown
 
 
@@ -65,6 +67,12 @@ def tutorial(notebook: Path) -> Iterator[tuple[str, str | bytes]]:
                     page.append(f"![what this cell shows]({picture})")
     yield notebook.name, text
     yield f"{name}.md", "\n\n".join(page) + "\n"
+
+
+def within_the_site(markdown: str) -> str:
+    """Text of a page of docs/ whose links lead, in a copy of the repository, to what has a page of its own here."""
+    markdown = re.sub(r"\]\(\.\./examples/(\w+)\.ipynb\)", r"](tutorials/\1.md)", markdown)
+    return re.sub(r"\]\(\.\./src/palmar/methods/(\w+)/README\.md\)", r"](methods/\1.md)", markdown)
 
 
 def as_page(markdown: str) -> str:

@@ -63,6 +63,17 @@ def test_links_of_notebooks_lead_somewhere(hook, name):
         assert here or link.startswith("https://"), link
 
 
+def test_links_into_the_repository_become_pages(hook):
+    """In docs/ they lead to files; on the site, to the pages made of them."""
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for link in LINK.findall(text):
+            assert link.startswith("https://") or (page.parent / link).exists(), (page.name, link)
+        assert "](../examples/" not in hook.within_the_site(text)
+    said = "[a](../examples/gesture.ipynb) [b](../src/palmar/methods/hamba/README.md) [c](app.md)"
+    assert hook.within_the_site(said) == "[a](tutorials/gesture.md) [b](methods/hamba.md) [c](app.md)"
+
+
 FENCE = re.compile(r'^```python title="palmar"\n(.*?)^```$', re.M | re.S)
 
 
