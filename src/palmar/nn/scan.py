@@ -1,4 +1,4 @@
-"""Selective state spaces (Mamba, Gu & Dao 2023) in plain PyTorch: the scan, and a layer that scans in several orders.
+"""Selective state spaces (Mamba, Gu & Dao 2023): the scan, and a layer that scans in several orders.
 
     h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t        y_t = C_t . h_t + D x_t        h_0 = 0
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from palmar.errors import PalmarError
 
-Way = Literal["auto", "steps", "parallel"]
+Way = Literal["auto", "steps", "parallel", "triton"]
 
 
 def selective_scan(
@@ -37,16 +38,27 @@ def selective_scan(
 
     delta: after its softplus, positive. a: negative. way: "steps" is the recurrence; "parallel" doubles the span that
     every element knows of, ceil(log2 l) times (Hillis & Steele 1986): O(l log l) work in O(log l) steps. Both are
-    differentiable and agree to rounding. "auto" steps on a processor, where it is up to six times as fast
-    (`benchmarks/scan.py`), and doubles elsewhere, where every step is a launch.
+    differentiable and agree to rounding. "triton" is the recurrence in one launch (`palmar.nn.triton_scan`). "auto"
+    steps on a processor, where it is up to six times as fast (`benchmarks/scan.py`); on a GPU it takes Triton where
+    that is installed, which reads and writes a hundredth of the bytes, and doubles elsewhere.
     """
-    if way == "steps" or (way == "auto" and x.device.type == "cpu"):
+    if way == "auto":
+        way = "steps" if x.device.type == "cpu" else "triton" if _has_triton(x.device) else "parallel"
+    if way == "steps":
         y = _Steps.apply(x, delta, a, b, c)
+    elif way == "triton":
+        from palmar.nn.triton_scan import scanned
+
+        y = scanned(x, delta, a, b, c)
     else:
         decay = torch.exp(delta[..., None] * a[..., None, :, :])  # k l d n
         states = _doubling(decay, (delta * x)[..., None] * b[..., None, :])
         y = (states @ c[..., None])[..., 0]
     return y if d is None else y + x * d[..., None, :]
+
+
+def _has_triton(device: torch.device) -> bool:
+    return device.type == "cuda" and find_spec("triton") is not None
 
 
 class _Steps(torch.autograd.Function):
