@@ -57,7 +57,7 @@ def tutorial(notebook: Path) -> Iterator[tuple[str, str | bytes]]:
         page.append(f"```python\n{source}\n```")
         for k, out in enumerate(cell["outputs"]):
             data = out.get("data", {})
-            said = "".join(out.get("text", data.get("text/plain", ""))).strip()
+            said = "".join(out.get("text", data.get("text/plain", ""))).strip("\n")
             if said:
                 page.append(f"```text\n{said}\n```")
             for kind, ending in PICTURES.items():
