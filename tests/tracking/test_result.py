@@ -164,12 +164,22 @@ def test_a_killed_run_leaves_no_result(tmp_path):
     assert all(p.name.startswith(".") for p in tmp_path.iterdir())  # what is left is hidden, and no result
 
 
+def _change(folder, **entries):
+    file = folder / "clip.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (lambda f: (f / "clip.json").unlink(), "not a result"),
         (lambda f: (f / "clip.json").write_text("{}"), "damaged"),
         (lambda f: (f / "clip.json").write_text("[1"), "damaged"),
+        (lambda f: _change(f, names=[1.5]), "names: expected words"),
+        (lambda f: _change(f, fps=float("nan")), "NaN is no number"),
+        (lambda f: _change(f, fps="fast"), "above 0, got 'fast'"),
+        (lambda f: _change(f, cameras=[{"width": 10**400, "height": 4, "fx": 4, "fy": 4, "cx": 2, "cy": 2}]), "width"),
+        (lambda f: _change(f, cameras=[{"width": 4, "height": 4, "fx": 1e308, "fy": 4, "cx": 2, "cy": 2}]), "fx"),
         (
             lambda f: (f / "clip.json").write_text(
                 (f / "clip.json").read_text().replace('"schema": 1', '"schema": 99')

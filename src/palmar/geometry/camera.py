@@ -158,6 +158,10 @@ Distortion = BrownConrady | KannalaBrandt
 LENSES: Mapping[str, type[Distortion]] = {lens.name: lens for lens in (BrownConrady, KannalaBrandt)}
 
 
+MOST_PIXELS = 1e9
+"""No camera has more along a side, nor a focal length of more."""
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
     """Intrinsics in pixels, the lens, and where the camera stands if that is known.
@@ -181,12 +185,13 @@ class Camera:
             whole = name in ("width", "height")
             try:
                 number = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 number = math.nan
             anywhere = name in ("cx", "cy")
-            if not math.isfinite(number) or (number <= 0 and not anywhere) or (whole and number % 1):
+            bounded = abs(number) <= MOST_PIXELS    # not of NaN
+            if not bounded or (number <= 0 and not anywhere) or (whole and number % 1):
                 kind = "whole number of pixels above 0" if whole else "number" if anywhere else "number above 0"
-                raise PalmarError(f"Camera.{name}: expected a finite {kind}, got {value!r}.")
+                raise PalmarError(f"Camera.{name}: expected a finite {kind}, got {str(value)[:40]!r}.")
             object.__setattr__(self, name, int(number) if whole else number)
         if self.distortion is not None and not all(math.isfinite(k) for k in asdict(self.distortion).values()):
             raise PalmarError(f"Camera.distortion: expected finite coefficients, got {self.distortion}.")

@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from palmar.errors import PalmarError, PalmarWarning
 from palmar.geometry.camera import Camera
 from palmar.media import VideoWriter, read, whole_folder, write_image
+from palmar.media.frames import check_fps
 from palmar.tracking.tracker import assumed_camera
 from palmar.types import Clip, Frame, Frames, Hands
 from palmar.view import MeshStyle, Style, draw, draw_mesh
@@ -234,6 +235,11 @@ class StoredFrames:
         return iter(frames)
 
 
+def _no_number(word: str) -> float:
+    """NaN and Infinity, which are no JSON; palmar does not write them."""
+    raise ValueError(f"{word} is no number")
+
+
 def read_result(folder: str | Path) -> Clip:
     """The clip that `write_result` wrote. Frames are opened only when iterated.
 
@@ -244,7 +250,7 @@ def read_result(folder: str | Path) -> Clip:
     if not file.is_file():
         raise PalmarError(f"{folder}: not a result of palmar: there is no {CLIP} in it.")
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
+        entries = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
         version = int(entries["schema"])
         if version > SCHEMA_VERSION:
             raise PalmarError(
@@ -253,8 +259,10 @@ def read_result(folder: str | Path) -> Clip:
             )
         info = dict(entries["info"])
         names = None if entries["names"] is None else tuple(entries["names"])
+        if not all(isinstance(name, str) for name in names or ()):
+            raise TypeError("names: expected words")
         source, stills = str(entries["source"]), bool(info.get("stills"))
-        frames = StoredFrames(source, entries["count"], entries["fps"], names, stills)
+        frames = StoredFrames(source, entries["count"], check_fps(entries["fps"]), names, stills)
         cameras = [Camera.from_dict(camera) for camera in entries["cameras"]]
         note = str(entries["camera_note"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
