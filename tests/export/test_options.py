@@ -60,9 +60,10 @@ def test_a_recording_without_hands_is_a_table_without_rows_or_an_error(clip, tmp
         assert not list(tmp_path.iterdir())
 
 
-def without(clip, *names):
+def without(clip, *names, value=np.nan):
     """Those numbers not a number."""
-    return clip.replace(hands=clip.hands.with_columns(**{name: getattr(clip.hands, name) * np.nan for name in names}))
+    columns = {name: np.full_like(getattr(clip.hands, name), value) for name in names}
+    return clip.replace(hands=clip.hands.with_columns(**columns))
 
 
 STILLS = {"times": None, "stills": True}
@@ -72,6 +73,8 @@ SPARE = {
     "no place": lambda clip: without(clip, "translation"),
     "nothing in pixels": lambda clip: without(clip, "keypoints", "score", "box"),
     "nothing in metres": lambda clip: without(clip, "joints", "pose", "shape", "translation"),
+    "infinite pixels": lambda clip: without(clip, "keypoints", "score", "box", value=np.inf),
+    "infinite metres": lambda clip: without(clip, "joints", "pose", "shape", "translation", value=-np.inf),
     "stills": lambda clip: clip.replace(info={"frames": 10, **STILLS}),
     "a picture": lambda clip: clip.replace(hands=clip.hands.filter(frame=0), info={"frames": 1, **STILLS}),
     "frames beyond the last": lambda clip: clip.replace(info={"frames": 4, "times": [0.0, 0.1, 0.2, 0.3]}),

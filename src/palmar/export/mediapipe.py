@@ -8,6 +8,7 @@ take the picture for a mirror image: exchange Left and Right where a program exp
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def landmarks(hands: Hands, camera: Camera) -> tuple[Float[np.ndarray, "n 21 3"]
         return np.zeros((0, 21, 3)), np.zeros((0, 21, 3))
     if hands.keypoints is None or hands.joints is None:
         raise PalmarError("these hands have no keypoints and joints; track them again.")
-    joints = hands.joints.astype(np.float64)
+    joints = np.where(np.isfinite(hands.joints), hands.joints.astype(np.float64), np.nan)
     pixels = hands.keypoints[..., :2].astype(np.float64)
     depth = joints[..., 2]
     # z on the scale of x: pixels of a picture plane through the wrist, over the picture's width.
@@ -78,7 +79,8 @@ def landmarks(hands: Hands, camera: Camera) -> tuple[Float[np.ndarray, "n 21 3"]
 
 
 def _points(points: Float[np.ndarray, "21 3"]) -> list[dict[str, float | None]]:
-    """NaN as null, which JSON can say."""
+    """What is no finite number as null, which JSON can say."""
     return [
-        {axis: None if v != v else round(v, 7) for axis, v in zip("xyz", row, strict=True)} for row in points.tolist()
+        {axis: round(v, 7) if math.isfinite(v) else None for axis, v in zip("xyz", row, strict=True)}
+        for row in points.tolist()
     ]
