@@ -31,8 +31,7 @@ PRESS = 0.0006
 HAND = 0.178
 """Metres of an average hand, wrist to fingertip."""
 FINGER_OF_PART = np.array([5, 1, 1, 1, 2, 2, 2, 4, 4, 4, 3, 3, 3, 0, 0, 0, 6])
-"""Thumb to little 0 to 4 of the mesh's parts, 5 the palm, 6 the
-forearm."""
+"""Of the mesh's parts: thumb to little 0 to 4, 5 the palm, 6 the forearm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,7 @@ class Family:
     vertices: Float[np.ndarray, "n v 3"]
     joints: Float[np.ndarray, "n 21 3"]
     finger: np.ndarray
-    """Of every vertex: thumb to little 0 to 4, 5 the palm, 6 the
-forearm."""
+    """Of every vertex: thumb to little 0 to 4, 5 the palm, 6 the forearm."""
 
 
 def family(shaped: ShapedHand, angles: Float[np.ndarray, "n 5 3 3"]) -> Family:
