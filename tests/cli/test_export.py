@@ -77,6 +77,12 @@ def made(tmp_path_factory):
     return tracked(tmp_path_factory.mktemp("made"), "wave")
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """With a recording that takes a while to be written again."""
+    return tracked(tmp_path_factory.mktemp("long"), "long", 2000)
+
+
 @pytest.fixture
 def result(made, tmp_path):
     """Links to the one result and its recording, so that what is written beside them is a test's own."""
@@ -251,9 +257,9 @@ def test_a_full_disk_leaves_what_was_there(palmar, result, tmp_path, monkeypatch
 @pytest.mark.plain
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_killed_in_the_middle(palmar, made, tmp_path, number, code):
+def test_killed_in_the_middle(palmar, made, long, tmp_path, number, code):
     """A data set with a long recording takes a while; what a kill leaves is hidden, and taken away by the next."""
-    long, out = tracked(tmp_path, "long", 3000), tmp_path / "out"
+    out = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "palmar", "export", long, "--to", "lerobot", "-o", out],
         stdout=subprocess.PIPE,

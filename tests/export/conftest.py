@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +81,32 @@ def made(times: list[float] | None = None, **info: object) -> tuple[Clip, Truth]
     stamps = [round(i / FPS, 6) for i in range(FRAMES)] if times is None else times
     known = {"frames": FRAMES, "times": stamps, "stills": False, "mirrored": False, **info}
     return Clip(frames, camera, "given", hands, known), truth
+
+
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory):
+    """Installs an npm package; answers with the folder of its node_modules. Skips the test where that cannot be."""
+
+    @cache
+    def installed(package: str) -> Path | None:
+        tool = shutil.which("npm")
+        folder = tmp_path_factory.mktemp("npm")
+        if tool is None or shutil.which("node") is None:
+            return None
+        words = [tool, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package]
+        try:
+            subprocess.run(words, check=True, capture_output=True, timeout=90, cwd=folder)
+        except (subprocess.SubprocessError, OSError):
+            return None
+        return folder
+
+    def get(package: str) -> Path:
+        folder = installed(package)
+        if folder is None:
+            pytest.skip(f"{package} is of the npm registry, and npm is not here or could not install it")
+        return folder
+
+    return get
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,6 @@ def test_an_option_is_taken_or_refused(clip, tmp_path, kind, name):
         with pytest.raises(PalmarError, match=f"^{name} is an option of .*; {kind} does not have it"):
             export(clip, path, kind, options)
         assert not path.exists()
-    export(clip, path, kind, Options(overwrite=True, **({name: SAID[name]} if path.exists() else {})))
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -68,18 +67,9 @@ window.ready = true;
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory):
+def three(npm):
     """The package's folder."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("three.js is an npm package, and npm is not here")
-    folder = tmp_path_factory.mktemp("three")
-    install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), THREE]
-    try:
-        subprocess.run(install, check=True, capture_output=True, timeout=60, cwd=folder)
-    except (subprocess.SubprocessError, OSError) as err:
-        pytest.skip(f"npm could not install {THREE} ({type(err).__name__})")
-    return folder / "node_modules" / "three"
+    return npm(THREE) / "node_modules" / "three"
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pygltflib
 import pytest
+from scipy.spatial.transform import Rotation
 
 from palmar.errors import PalmarError
 from palmar.export.joints import OF_21, WEBXR, WEBXR_PARENTS
 from palmar.export.options import Options
-from palmar.export.webxr import BONES, METACARPALS, TIPS, joint_poses, looking, radii, write
+from palmar.export.webxr import BONES, METACARPALS, NEXT, TIPS, joint_poses, looking, radii, write
 from palmar.hand import HandModel
 from palmar.types import Hands
+
+RIGS = "@webxr-input-profiles/assets@1.0.20"
 
 
 def posed(side, shape=None, angles=None):
@@ -130,6 +134,39 @@ def test_a_hand_is_there_whole_or_null(written, clip):
         assert frame["time"] == pytest.approx(clip.info["times"][i])
         for side in ("left", "right"):
             assert (frame[side] is not None) == ((i, side) in seen)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_axes_are_those_of_the_hands_that_browsers_show(npm, side):
+    """The public generic-hand: nodes by the specification's names, each with the pose that a browser gives its joint.
+
+    The rule by which ours are turned gives its axes, and the flat hand's are to the wrist as those of its relaxed one.
+    """
+    rigs = npm(RIGS) / "node_modules/@webxr-input-profiles/assets/dist/profiles/generic-hand"
+    doc = pygltflib.GLTF2().load(str(rigs / ("left.glb", "right.glb")[side]))
+    above = {child: i for i, node in enumerate(doc.nodes) for child in node.children or []}
+    index = {node.name: i for i, node in enumerate(doc.nodes)}
+
+    def world(i):
+        node, local = doc.nodes[i], np.eye(4)
+        local[:3, :3] = Rotation.from_quat(node.rotation or [0, 0, 0, 1]).as_matrix() * (node.scale or [1, 1, 1])
+        local[:3, 3] = node.translation or [0, 0, 0]
+        return world(above[i]) @ local if i in above else local
+
+    rig = np.array([world(index[name]) for name in WEBXR])
+    at, turn = rig[:, :3, 3], rig[:, :3, :3]
+
+    def apart(a, b):
+        """Degrees between rotations."""
+        return np.degrees(Rotation.from_matrix(np.swapaxes(a, 1, 2) @ b).magnitude())
+
+    bones = [i for i in range(25) if i not in TIPS]
+    ruled = looking(at[list(NEXT)] - at, turn[:, :, 1])
+    assert apart(turn[bones], ruled[bones]).max() < 6
+    ours = joint_poses(posed(side))[0, :, :3, :3]
+    assert (
+        apart(turn[0].T @ turn, ours[0].T @ ours).max() < 45
+    )  # a relaxed hand against a flat one; other axes are 90 off
 
 
 def test_our_21_points_are_where_the_table_says():
