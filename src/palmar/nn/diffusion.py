@@ -67,6 +67,18 @@ class Cosine:
         kept = float(self.kept[step])
         return ((x - math.sqrt(1 - kept) * noise) / math.sqrt(kept)).clamp(-limit, limit)
 
+    def velocity(
+        self, clean: Float[Tensor, "b d"], step: Int[Tensor, " b"], noise: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """sqrt(abar) noise - sqrt(1 - abar) x_0 (Salimans & Ho 2022)."""
+        kept = torch.from_numpy(self.kept).to(clean)[step][:, None]
+        return kept.sqrt() * noise - (1 - kept).sqrt() * clean
+
+    def noise(self, x: Float[Tensor, "b d"], step: int, velocity: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """The noise that a velocity means."""
+        kept = float(self.kept[step])
+        return math.sqrt(kept) * velocity + math.sqrt(1 - kept) * x
+
     def mean(
         self, x: Float[Tensor, "b d"], step: int, noise: Float[Tensor, "b d"], limit: float
     ) -> Float[Tensor, "b d"]:

@@ -25,10 +25,14 @@ from palmar.methods.diffpose.model import (
     soft_bins,
     unpacked,
 )
+from palmar.methods.diffpose.objective import noise_loss
+from palmar.methods.diffpose.predictor import Hypothesiser
 from palmar.methods.diffpose.training import Batches, Evaluate, Train, parts
 from palmar.nn.diffusion import Cosine
-from palmar.train.checks import Runs
+from palmar.tasks.hypotheses import distances
+from palmar.train.checks import Runs, brief, trained
 from palmar.train.heatmaps import heat_sample, heat_samples
+from palmar.train.options import CheckOptions
 
 IDLE_HEAD, IDLE_NORMS = 129, 8_192
 """Layers that the published network has and does not use, for width 1024."""
@@ -116,27 +120,29 @@ def test_codes_of_samples_are_their_soft_bins_weighed_and_summed():
     torch.testing.assert_close(codes(samples), plain)
 
 
-def test_a_pose_and_its_noise_say_the_same():
+def test_velocity_and_noise_mean_the_same_pose():
     s, clean, noise = Cosine(25), torch.randn(3, 6).double(), torch.randn(3, 6).double()
     for t in (0, 12, 24):
-        noisy = s.noised(clean, torch.full((3,), t), noise)
-        torch.testing.assert_close(s.noise(noisy, t, clean), noise)
-        torch.testing.assert_close(s.clean(noisy, t, s.noise(noisy, t, clean), 30.0), clean)
+        step = torch.full((3,), t)
+        noisy, velocity = s.noised(clean, step, noise), s.velocity(clean, step, noise)
+        torch.testing.assert_close(s.noise(noisy, t, velocity), noise)
+        torch.testing.assert_close(s.clean(noisy, t, s.noise(noisy, t, velocity), 30.0), clean)
 
 
-@pytest.mark.parametrize("says", ["noise", "pose"])
+@pytest.mark.parametrize("says", ["noise", "velocity"])
 def test_what_a_network_says_is_what_it_learns_and_what_sampling_takes(says):
-    """A denoiser that always says one pose, or the noise that means it, leads there from anywhere."""
+    """A denoiser that always means one pose is right of it, and leads there from anywhere."""
     config = replace(SMALL, hidden=16, condition=2, says=says, noises=3)
     net = DiffPose(config).eval()
     one = torch.linspace(-1, 1, config.numbers)
 
-    class Says(torch.nn.Module):
+    class Means(torch.nn.Module):
         def forward(self, x, step, condition):
-            pose, kept = one.expand_as(x), torch.from_numpy(net.schedule.kept).float()[step.long()][:, None]
-            return pose if says == "pose" else (x - kept.sqrt() * pose) / (1 - kept).sqrt()
+            kept = torch.from_numpy(net.schedule.kept).float()[step.long()][:, None]
+            noise = (x - kept.sqrt() * one) / (1 - kept).sqrt()
+            return noise if says == "noise" else kept.sqrt() * noise - (1 - kept).sqrt() * one
 
-    net.denoiser = Says()
+    net.denoiser = Means()
     samples = candidates(heat_sample("test", 0).heat[None], np.random.default_rng(0), config.samples)
     pose = one.view(3, -1).T[None].numpy() / config.scale
     said, true = net(torch.from_numpy(packed(samples, pose, config)))
@@ -144,6 +150,18 @@ def test_what_a_network_says_is_what_it_learns_and_what_sampling_takes(says):
     torch.testing.assert_close(said, true, atol=2e-3, rtol=2e-3)
     found = net.poses(torch.from_numpy(samples), torch.Generator().manual_seed(0))
     np.testing.assert_allclose(found.numpy(), pose, atol=1e-4)
+
+
+def test_poses_of_a_few_hands_are_learned_by_their_maps():
+    """The small network, taught four hands, gives each its own poses again: the condition leads."""
+    data = heat_samples("train", 4)
+    recipe = brief(150, 16, 3e-3, 0, weight_decay=0.0, ema=0.9, decay=0.9)
+    config = replace(SMALL, hidden=128, dropped=0.0)
+    net = trained(lambda: DiffPose(config), noise_loss, Batches(data, config, size=16, seed=0), recipe, CheckOptions())
+    found = Hypothesiser(net)(np.stack([one.heat for one in data]), 4)
+    gaps = np.stack([distances(found, np.stack([one.pose] * 4)).mean((1, 2)) for one in data])  # true, of whose maps
+    assert (gaps.argmin(0) == np.arange(4)).all()
+    assert gaps.diagonal().mean() < 0.4 * gaps[~np.eye(4, dtype=bool)].mean()
 
 
 def test_golden_vectors():
@@ -263,7 +281,7 @@ def test_official_layout_comes_in(tmp_path):
     with pytest.raises(PalmarError, match="has unknown a"):
         load_official(tmp_path / "bad.pt", config)
     torch.save([1], tmp_path / "list.pt")
-    with pytest.raises(PalmarError, match="holds no \"model\" of tensors"):
+    with pytest.raises(PalmarError, match='holds no "model" of tensors'):
         load_official(tmp_path / "list.pt", config)
 
 

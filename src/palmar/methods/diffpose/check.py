@@ -40,9 +40,9 @@ class Check(CheckOptions):
     hands: int = 6000
     test: int = 200
     hypotheses: int = 50
-    steps: int = 4000
-    batch: int = 64
-    rate: float = 1e-3
+    steps: int = 3000
+    batch: int = 32
+    rate: float = 2e-3
     variants: tuple[str, ...] = tuple(VARIANTS)
 
     def run(self) -> Report:
@@ -64,7 +64,7 @@ class Check(CheckOptions):
 
     def network(self, config: Config, learn: Sequence[HeatSample], seed: int) -> Hypothesiser:
         """That learned from heat maps."""
-        recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.0, ema=0.995)
+        recipe = brief(self.steps, self.batch, self.rate, seed, weight_decay=0.0, ema=0.995, decay=0.9)
         batches = Batches(learn, config, size=self.batch, seed=seed)
         return Hypothesiser(trained(lambda: DiffPose(config), noise_loss, batches, recipe, self))
 
