@@ -6,7 +6,9 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -102,6 +104,24 @@ def follow(page: str, said: dict, place: Path, monkeypatch: pytest.MonkeyPatch) 
     for number, snippet in enumerate(snippets):
         exec(compile(snippet, f"{page}, snippet {number + 1}", "exec"), names)
     return names
+
+
+def test_coming_from_mediapipe(clip_mp4):
+    """Its snippets run as a script that was written for MediaPipe does, after the one line is changed."""
+    page = (ROOT / "docs" / "coming-from-mediapipe.md").read_text(encoding="utf-8")
+    first, second, third = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    after = "\n".join(line for line in first.splitlines() if not line.endswith("# before"))
+    clip = palmar.track(str(clip_mp4), max_hands=1)
+    image = next(iter(clip.frames)).image[..., ::-1].copy()
+    optimizer = SimpleNamespace(target_link_human_indices=np.arange(5))
+    retargeting = SimpleNamespace(optimizer=optimizer, retarget=np.asarray)
+    names = {"cv2": cv2, "image": image.copy(), "row": 0, "retargeting": retargeting}
+    exec(after + "\n" + second, names)
+    assert (names["image"] != image).any()
+    assert len(names["results"].multi_hand_landmarks) == 1
+    names |= {"hands": clip.hands}
+    exec(third, names)
+    assert names["q"].shape == (5, 3)
 
 
 def test_coming_from_mmpose(clip_mp4, monkeypatch):
