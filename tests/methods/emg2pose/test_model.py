@@ -15,6 +15,7 @@ from palmar.errors import PalmarError
 from palmar.methods.emg2pose.model import (
     PAPER,
     Config,
+    Lstm,
     Pointwise,
     Rollout,
     SensingDynamics,
@@ -27,6 +28,16 @@ from palmar.methods.emg2pose.model import (
 )
 
 TINY = Config(width=16, features=8, hidden=12)
+
+
+def test_the_decoder_is_an_lstm_step_by_step():
+    decoder, x = Lstm(TINY, 20), torch.randn(5, 3, TINY.features + 20)
+    whole, memory, found = decoder.lstm(x)[0], None, []
+    for one in x:
+        said, memory = decoder(one, memory)
+        found.append(said)
+    expected = decoder.out(torch.nn.functional.leaky_relu(whole))
+    torch.testing.assert_close(torch.stack(found), expected, atol=1e-6, rtol=1e-5)
 
 
 def filled(model: nn.Module, *, single: bool = False) -> nn.Module:

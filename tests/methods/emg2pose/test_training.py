@@ -184,9 +184,19 @@ def test_a_pose_that_stays_is_learned(tmp_path, decoder, predict):
 def test_tracking_begins_where_it_is_told(record):
     windows = list(every([record], 1790, 400))
     model = build(replace(TINY, predict="velocity", scale=0.0)).eval()
-    for window in windows[:2]:
-        found = training.predict(model, window, track=True, context=1790)
+    for window, found in zip(windows[:2], training.predict(model, windows[:2], track=True, context=1790), strict=True):
         np.testing.assert_allclose(found, np.tile(window.angles[:, 0], (400, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["rollout", "neuropose"])
+def test_windows_are_scored_together_as_alone(record, monkeypatch, kind):
+    windows, model = list(every([record], 1790, 400)), build(replace(TINY, kind=kind)).eval()
+    options = dict(track=kind == "rollout", context=1790)
+    together = training.score(model, windows, **options)
+    monkeypatch.setattr(training, "TOGETHER", 1)
+    alone = training.score(model, windows, **options)
+    assert len(together) == len(alone) == len(windows) > 2
+    np.testing.assert_allclose([s.figures["mae"] for s in together], [s.figures["mae"] for s in alone], rtol=1e-5)
 
 
 def test_the_same_samples_are_scored_of_networks_without_context(record):
@@ -203,7 +213,7 @@ def test_the_same_samples_are_scored_of_networks_without_context(record):
             return emg[:, :1].expand(1, 20, -1)
 
     np.testing.assert_array_equal(
-        training.predict(Loud(), window, track=False, context=1790)[:, 0], record.emg[1790:2190, 0]
+        training.predict(Loud(), [window], track=False, context=1790)[0][:, 0], record.emg[1790:2190, 0]
     )
 
 
