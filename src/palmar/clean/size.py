@@ -23,7 +23,7 @@ FEW = 20
 """Joints with depth, under which a hand's distance is not told."""
 
 
-def hand_length(joints: Float[np.ndarray, "*b 21 3"]) -> Float[np.ndarray, "*b"]:
+def hand_length(joints: Float[np.ndarray, "*b 21 3"]) -> Float[np.ndarray, "*b"] | np.float64:
     """From the wrist along the bones to the tip of the middle finger, in the units of the joints: the length of a hand
     laid flat, as anthropometry measures it from the wrist's crease. Of a bent hand it comes out some 3 % shorter, for
     the joints ride on their bones beside the axes."""

@@ -40,7 +40,7 @@ def wrist_frame(joints: Float[np.ndarray, "*b 21 3"]) -> Float[np.ndarray, "*b 3
     return np.stack([x, flip * across, flip * z], -1)
 
 
-def operator_joints(joints: Float[np.ndarray, "*b 21 3"], side: int) -> Float[np.ndarray, "*b 21 3"]:
+def operator_joints(joints: Float[np.ndarray, "*b 21 3"], side: int | np.integer) -> Float[np.ndarray, "*b 21 3"]:
     """Joints in the operator's frame, metres from the wrist. joints: in any frame; side: 0 left, 1 right.
 
     Raises PalmarError for numbers that are not finite: a robot is to be told nothing then.
@@ -52,7 +52,9 @@ def operator_joints(joints: Float[np.ndarray, "*b 21 3"], side: int) -> Float[np
 
 
 def reference(
-    joints: Float[np.ndarray, "*b 21 3"], side: int, indices: Int[np.ndarray, "2 k"] | Int[np.ndarray, " k"]
+    joints: Float[np.ndarray, "*b 21 3"],
+    side: int | np.integer,
+    indices: Int[np.ndarray, "2 k"] | Int[np.ndarray, " k"],
 ) -> Float[np.ndarray, "*b k 3"]:
     """What `retarget` takes. indices: `target_link_human_indices`: [k] joints whose places are wanted (position), or
     [2, k] the origins and ends of vectors (vector, DexPilot). Raises PalmarError for indices that are none."""
