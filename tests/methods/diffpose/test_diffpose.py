@@ -20,6 +20,7 @@ from palmar.methods.diffpose.model import (
     DiffPose,
     candidates,
     codes,
+    drawn,
     odds,
     packed,
     soft_bins,
@@ -118,6 +119,19 @@ def test_codes_of_samples_are_their_soft_bins_weighed_and_summed():
     samples = torch.from_numpy(candidates(heat_sample("test", 0).heat[None], np.random.default_rng(0), 8)).double()
     plain = (soft_bins(samples[..., :2]).flatten(-2) * samples[..., 2:]).sum(2)
     torch.testing.assert_close(codes(samples), plain)
+
+
+def test_maps_drawn_from_many_times_at_once():
+    """Each draw has the highest cell in front and its own others, which stand where the map is hot."""
+    heat = heat_sample("test", 1).heat
+    found = drawn(heat, np.random.default_rng(0), 8, 5)
+    assert found.shape == (5, 21, 8, 3)
+    np.testing.assert_array_equal(found[:, :, 0], np.broadcast_to(found[0, :, 0], (5, 21, 3)))
+    assert not np.array_equal(found[0], found[1])
+    cells = np.round(found[..., :2] * 32 + 32).astype(int)
+    np.testing.assert_allclose(heat[np.arange(21)[:, None], cells[..., 1], cells[..., 0]], found[..., 2])
+    assert found[..., 2].min() > 0
+    np.testing.assert_allclose(found[:, :, 0, 2], np.broadcast_to(heat.max((1, 2)), (5, 21)))
 
 
 def test_velocity_and_noise_mean_the_same_pose():

@@ -40,9 +40,9 @@ class Check(CheckOptions):
     hands: int = 6000
     test: int = 200
     hypotheses: int = 50
-    steps: int = 3000
-    batch: int = 32
-    rate: float = 2e-3
+    steps: int = 2500
+    batch: int = 16
+    rate: float = 3e-3
     variants: tuple[str, ...] = tuple(VARIANTS)
 
     def run(self) -> Report:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from palmar.errors import PalmarError
-from palmar.methods.diffpose.model import BINS, Config, DiffPose, candidates
+from palmar.methods.diffpose.model import BINS, Config, DiffPose, drawn
 from palmar.train.described import read_network
 from palmar.train.loop import load_average
 
@@ -42,11 +42,11 @@ class Hypothesiser:
         if not np.isfinite(heat).all():
             raise PalmarError("heat maps with numbers that are not finite.")
         rng, random = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
-        repeated = np.repeat(heat, count, 0)
         out = []
-        for i in range(0, len(repeated), self.batch):
-            samples = candidates(repeated[i : i + self.batch], rng, self.config.samples)
-            out.append(self.network.poses(torch.from_numpy(samples).to(self.device), random).cpu().numpy())
+        for maps in heat:
+            samples = torch.from_numpy(drawn(maps, rng, self.config.samples, count))
+            for some in samples.split(self.batch):
+                out.append(self.network.poses(some.to(self.device), random).cpu().numpy())
         poses = np.concatenate(out).astype(np.float64)
         poses = np.concatenate([0 * poses[:, :1], poses], 1) if self.config.joints == self.config.maps - 1 else poses
         return poses.reshape(len(heat), count, *poses.shape[1:])

@@ -40,7 +40,7 @@ class Batches:
         """Of one hand, drawn anew."""
         heat = self.data[row].heat
         if self.config.samples == 1:
-            return candidates(heat, rng, 1, heat)  # the odds are not asked
+            return candidates(heat, rng, 1)
         if row not in self.odds:
             self.odds[row] = odds(heat).astype(np.float32)
         return candidates(heat, rng, self.config.samples, self.odds[row])
