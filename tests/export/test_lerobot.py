@@ -69,19 +69,14 @@ class Reader:
         assert feature["dtype"] in ALLOWED
         assert "/" not in name
         told = json.loads(self.table.schema.metadata[b"huggingface"])["info"]["features"][name]
-        if shape == (1,):
+        (width,) = shape  # a table of numbers in a row breaks the public package's tools
+        if width == 1:
             assert field.type == kind
             assert told == {"dtype": feature["dtype"], "_type": "Value"}
-        elif len(shape) == 1:
-            assert field.type == pa.list_(pa.field("element", kind), shape[0]) or field.type.list_size == shape[0]
-            assert field.type.value_type == kind
-            assert told["length"] == shape[0]
-            assert told["_type"] == "List"
         else:
-            assert field.type.value_type.value_type == kind
-            assert field.metadata[b"ARROW:extension:name"] == b"datasets.features.features.Array2DExtensionType"
-            assert json.loads(field.metadata[b"ARROW:extension:metadata"]) == [list(shape), feature["dtype"]]
-            assert told == {"shape": list(shape), "dtype": feature["dtype"], "_type": "Array2D"}
+            assert field.type.list_size == width
+            assert field.type.value_type == kind
+            assert told == {"feature": {"dtype": feature["dtype"], "_type": "Value"}, "length": width, "_type": "List"}
         values = self.column(name)
         assert values.shape == (self.info["total_frames"], *shape)
         assert np.isfinite(values).all(), name
@@ -228,9 +223,15 @@ def test_a_hand_that_never_appears_is_flat_and_not_valid(reader):
 
 def test_points_and_camera_come_back_as_they_were(reader, clip):
     right = clip.hands.filter(side=1)
-    np.testing.assert_array_equal(reader.column("hand.right.keypoints3d")[:10], right.joints)
+    np.testing.assert_array_equal(reader.column("hand.right.keypoints3d")[:10], right.joints.reshape(-1, 63))
     np.testing.assert_array_equal(reader.column("hand.right.shape")[:10], right.shape)
-    np.testing.assert_allclose(reader.column("camera.intrinsics")[3], clip.camera.matrix)
+    assert reader.info["features"]["hand.left.keypoints3d"]["names"][:4] == [
+        "wrist_x",
+        "wrist_y",
+        "wrist_z",
+        "thumb_cmc_x",
+    ]
+    np.testing.assert_array_equal(reader.column("camera.intrinsics"), np.tile([140, 142, 78, 61], (20, 1)))
 
 
 def test_the_pictures_are_those_of_the_rows(reader, clip):
@@ -263,7 +264,7 @@ def test_times_of_a_recording_with_an_uneven_rate_become_exact(clip, tmp_path):
         assert abs(times[frame] - i / 25) == pytest.approx(min(abs(t - i / 25) for t in times))
     assert reader.info["video_path"] is None
     right = clip.hands.filter(side=1)
-    np.testing.assert_array_equal(reader.column("hand.right.keypoints3d"), right.joints[shown])
+    np.testing.assert_array_equal(reader.column("hand.right.keypoints3d"), right.joints[shown].reshape(-1, 63))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_statistics_of_a_small_column():
     assert found["std"] == pytest.approx([np.sqrt(2)])
     assert found["count"] == [5]
     assert stats_of(np.arange(5)[:, None])["max"] == [4]
-    assert len(stats_of(np.zeros((7, 21, 3)))["mean"]) == 3
+    assert len(stats_of(np.zeros((7, 3)))["mean"]) == 3
 
 
 def test_without_a_task_the_recording_is_its_name(clip, tmp_path):

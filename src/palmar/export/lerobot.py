@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int, Shaped
 
 import palmar
 from palmar.errors import PalmarError
@@ -36,6 +36,7 @@ from palmar.export.motion import times_of
 from palmar.export.options import PLAIN, Options
 from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat, sixd_from_rotmat
 from palmar.hand import HandModel
+from palmar.hand.joints import JOINTS
 from palmar.media import VideoWriter, whole_folder
 from palmar.types import Clip, Frame
 
@@ -74,17 +75,21 @@ ACTION_NAMES = tuple(
     )
 )
 
+POINT_NAMES = tuple(f"{joint}_{axis}" for joint in JOINTS for axis in "xyz")
+LENS = ("fx", "fy", "cx", "cy")
+
 
 @dataclass(frozen=True, eq=False)
 class Feature:
-    """A column: its values [T, *shape] and the names of its numbers."""
+    """A column: its values [T, D] and the names of its numbers. D numbers in a row, never a table of them: the public
+    package's own tools for editing a set break on those."""
 
-    values: np.ndarray
+    values: Shaped[np.ndarray, "t d"]
     names: list[str] | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape[1:]
+    def width(self) -> int:
+        return self.values.shape[1]
 
     @property
     def dtype(self) -> str:
@@ -170,11 +175,11 @@ def features_of(clip: Clip, source: Int[np.ndarray, " t"], times: Float64[np.nda
     for name, s in zip(SIDES, sides, strict=True):
         out[f"hand.{name}.valid"] = Feature(s.seen.astype(np.int8)[:, None])
         out[f"hand.{name}.action_valid"] = Feature(s.step.astype(np.int8)[:, None])
-        out[f"hand.{name}.keypoints3d"] = Feature(s.joints)
+        out[f"hand.{name}.keypoints3d"] = Feature(s.joints.reshape(-1, 63), list(POINT_NAMES))
         out[f"hand.{name}.shape"] = Feature(s.shape)
     if clip.camera is not None:
-        matrix = clip.camera.matrix.astype(np.float32)
-        out["camera.intrinsics"] = Feature(np.repeat(matrix[None], len(source), 0))
+        lens = [getattr(clip.camera, name) for name in LENS]
+        out["camera.intrinsics"] = Feature(np.tile(np.float32(lens), (len(source), 1)), list(LENS))
     out["source.frame"] = Feature(source[:, None])
     out["source.time"] = Feature((times[source] - times[0]).astype(np.float32)[:, None])
     return out
@@ -286,16 +291,14 @@ def _automatic(rows: int, fps: int, episode: int, first: int, task: int) -> dict
     }
 
 
-def stats_of(values: np.ndarray, count: int | None = None) -> dict[str, list]:
-    """Minimum, maximum, mean, population deviation, count and exact quantiles of rows [T, ...]: over everything but the
-    last axis. count: of rows, where they are not what `values` has."""
-    flat = values.reshape(-1, values.shape[-1])
-    whole = flat.dtype.kind in "iu"
-    number = np.int64 if whole else np.float64
-    exact = flat.astype(np.float64)
+def stats_of(values: Shaped[np.ndarray, "t d"], count: int | None = None) -> dict[str, list]:
+    """Minimum, maximum, mean, population deviation, count and exact quantiles of each number over the rows. count: of
+    rows, where they are not what `values` has."""
+    number = np.int64 if values.dtype.kind in "iu" else np.float64
+    exact = values.astype(np.float64)
     out = {
-        "min": flat.min(0).astype(number).tolist(),
-        "max": flat.max(0).astype(number).tolist(),
+        "min": values.min(0).astype(number).tolist(),
+        "max": values.max(0).astype(number).tolist(),
         "mean": exact.mean(0).tolist(),
         "std": exact.std(0).tolist(),
         "count": [len(values) if count is None else count],
@@ -388,24 +391,14 @@ def sampled(rows: int) -> Int[np.ndarray, " n"]:
 # Tables
 
 
-def _column(feature: Feature) -> tuple[pa.Array, pa.DataType, dict[str, str] | None, dict[str, Any]]:
-    """An Arrow array, its type, the field's metadata, and what the `datasets` package is told of it."""
+def _column(feature: Feature) -> tuple[pa.Array, dict[str, Any]]:
+    """An Arrow array, and what the `datasets` package is told of it."""
     values, kind = feature.values, pa.from_numpy_dtype(feature.values.dtype)
     value = {"dtype": feature.dtype, "_type": "Value"}
-    if feature.shape == (1,):
-        return pa.array(values[:, 0], kind), kind, None, value
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind)
-    if len(feature.shape) == 1:
-        listed = pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
-        return listed, listed.type, None, {"feature": value, "length": feature.shape[0], "_type": "List"}
-    high, wide = feature.shape
-    inner = pa.ListArray.from_arrays(pa.array(np.arange(0, len(flat) + 1, wide), pa.int32()), flat)
-    outer = pa.ListArray.from_arrays(pa.array(np.arange(0, len(inner) + 1, high), pa.int32()), inner)
-    extension = {
-        "ARROW:extension:name": "datasets.features.features.Array2DExtensionType",
-        "ARROW:extension:metadata": json.dumps([list(feature.shape), feature.dtype]),
-    }
-    return outer, outer.type, extension, {"shape": list(feature.shape), "dtype": feature.dtype, "_type": "Array2D"}
+    if feature.width == 1:
+        return pa.array(values[:, 0], kind), value
+    listed = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1), kind), feature.width)
+    return listed, {"feature": value, "length": feature.width, "_type": "List"}
 
 
 def _data(file: Path, episodes: list[Episode]) -> None:
@@ -416,9 +409,9 @@ def _data(file: Path, episodes: list[Episode]) -> None:
         for episode in episodes:
             arrays, fields, told = [], [], {}
             for name, feature in episode.columns.items():
-                array, kind, extension, told[name] = _column(feature)
+                array, told[name] = _column(feature)
                 arrays.append(array)
-                fields.append(pa.field(name, kind, metadata=extension))
+                fields.append(pa.field(name, array.type))
             schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": told}})})
             writer = writer or pq.ParquetWriter(file, schema, compression="snappy")
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=episode.rows)
@@ -478,7 +471,7 @@ def _info(episodes: list[Episode], fps: int, tasks: int) -> dict[str, Any]:
     video = episodes[0].video
     features = {} if video is None else {CAMERA: video}
     features |= {
-        name: {"dtype": f.dtype, "shape": list(f.shape), "names": f.names} for name, f in episodes[0].columns.items()
+        name: {"dtype": f.dtype, "shape": [f.width], "names": f.names} for name, f in episodes[0].columns.items()
     }
     return {
         "codebase_version": "v3.0",
