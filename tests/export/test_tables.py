@@ -32,6 +32,14 @@ def test_a_label_is_no_formula(clip, tmp_path):
         assert [row["action"] for row in csv.DictReader(file)][:4] == ["'=1+1", "wave", "", "'-x"]
 
 
+def test_labels_of_any_words_come_back(clip, tmp_path):
+    words = ["a, b", 'say "so"', "two\nlines", "größer ✋", " ", None]
+    labels = np.array((words * 4)[: len(clip.hands)], object)
+    path = export(clip.replace(hands=clip.hands.with_columns(text=labels)), tmp_path / "hands.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == [word or "" for word in labels.tolist()]
+
+
 def test_npz_reads_back_as_the_same_hands_and_needs_no_pickle(clip, tmp_path):
     labels = np.array(["wave", None] * 20, object)[: len(clip.hands)]
     hands = clip.hands.with_columns(action=labels)

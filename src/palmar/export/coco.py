@@ -13,9 +13,7 @@ import math
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
-
-from palmar.export.motion import frames_of
+from palmar.export.motion import frames_of, scores
 from palmar.export.options import PLAIN, Options
 from palmar.hand.joints import BONES, JOINTS
 from palmar.media import whole_file
@@ -41,6 +39,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
         {"id": i, "file_name": PurePath(names[i]).name if names and i < len(names) else f"{source}#{i:06d}", **size}
         for i in range(count)
     ]
+    score = scores(hands)
     out: list[dict[str, Any]] = []
     for row in range(len(hands)):
         side = int(hands.side[row])
@@ -59,7 +58,7 @@ def labelled(clip: Clip) -> dict[str, Any]:
                 "image_id": int(hands.frame[row]),
                 "category_id": side + 1,
                 "track_id": int(hands.track[row]),
-                "score": round(float(np.nan_to_num(hands.score[row])), 6),
+                "score": score[row],
                 "iscrowd": 0,
                 "segmentation": [],
                 "bbox": box,

@@ -178,8 +178,8 @@ def features_of(clip: Clip, source: Int[np.ndarray, " t"], times: Float64[np.nda
         out[f"hand.{name}.keypoints3d"] = Feature(s.joints.reshape(-1, 63), list(POINT_NAMES))
         out[f"hand.{name}.shape"] = Feature(s.shape)
     if clip.camera is not None:
-        lens = [getattr(clip.camera, name) for name in LENS]
-        out["camera.intrinsics"] = Feature(np.tile(np.float32(lens), (len(source), 1)), list(LENS))
+        lens = np.array([getattr(clip.camera, name) for name in LENS], np.float32)
+        out["camera.intrinsics"] = Feature(np.tile(lens, (len(source), 1)), list(LENS))
     out["source.frame"] = Feature(source[:, None])
     out["source.time"] = Feature((times[source] - times[0]).astype(np.float32)[:, None])
     return out

@@ -7,8 +7,8 @@ take the picture for a mirror image: exchange Left and Right where a program exp
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float
 
 from palmar.errors import PalmarError
-from palmar.export.motion import frames_of, times_of
+from palmar.export.motion import frames_of, rows_of_frames, scores, times_of
 from palmar.export.options import PLAIN, Options
+from palmar.export.texts import write_json
 from palmar.geometry.camera import Camera
-from palmar.media import whole_file
 from palmar.types import Clip, Hands
 
 NAMES = ("Left", "Right")
@@ -27,40 +27,29 @@ NAMES = ("Left", "Right")
 
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """Raises PalmarError where there is no camera, whose size the shares are of."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(results(clip), allow_nan=False), encoding="utf-8")
+    write_json(path, results(clip))
 
 
-def results(clip: Clip) -> list[dict[str, Any]]:
+def results(clip: Clip) -> Iterator[dict[str, Any]]:
     """One entry per frame: timestampMs (None of unrelated pictures), handedness, landmarks, worldLandmarks."""
     if clip.camera is None:
         raise PalmarError(f"{clip.frames.source}: the size of its pictures is not known ({clip.camera_note}).")
     hands = clip.hands
     stills = bool(clip.info.get("stills"))
     times = np.full(frames_of(clip), np.nan) if stills else times_of(clip)
-    out = []
-    for frame, time in enumerate(times.tolist()):
-        some = hands.filter(frame=frame)
-        flat, metric = landmarks(some, clip.camera)
-        out.append(
-            {
-                "timestampMs": None if stills else round(1000 * time),
-                "handedness": [
-                    [
-                        {
-                            "index": int(side),
-                            "score": round(float(score), 6),
-                            "categoryName": NAMES[side],
-                            "displayName": NAMES[side],
-                        }
-                    ]
-                    for side, score in zip(some.side, np.nan_to_num(some.score), strict=True)
-                ],
-                "landmarks": [_points(points) for points in flat],
-                "worldLandmarks": [_points(points) for points in metric],
-            }
-        )
-    return out
+    flat, metric = landmarks(hands, clip.camera)
+    score = scores(hands)
+    for rows, time in zip(rows_of_frames(hands, len(times)), times.tolist(), strict=True):
+        names = [NAMES[hands.side[row]] for row in rows]
+        yield {
+            "timestampMs": None if stills else round(1000 * time),
+            "handedness": [
+                [{"index": NAMES.index(name), "score": score[row], "categoryName": name, "displayName": name}]
+                for row, name in zip(rows, names, strict=True)
+            ],
+            "landmarks": [_points(flat[row]) for row in rows],
+            "worldLandmarks": [_points(metric[row]) for row in rows],
+        }
 
 
 def landmarks(hands: Hands, camera: Camera) -> tuple[Float[np.ndarray, "n 21 3"], Float[np.ndarray, "n 21 3"]]:

@@ -3,6 +3,7 @@ begins from."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,6 +115,19 @@ def frames_of(clip: Clip) -> int:
     if count > MAX_FRAMES:
         raise PalmarError(f"{clip.frames.source}: {count} frames are more than {MAX_FRAMES}; the result is damaged.")
     return count
+
+
+def rows_of_frames(hands: Hands, count: int) -> list[list[int]]:
+    """For each of so many frames the rows of its hands, in their order."""
+    order = np.argsort(hands.frame, kind="stable")
+    ends = np.searchsorted(hands.frame[order], np.arange(count + 1))
+    return [order[a:b].tolist() for a, b in itertools.pairwise(ends.tolist())]
+
+
+def scores(hands: Hands) -> list[float]:
+    """To six digits; 0 where there is none."""
+    known = hands.score.astype(np.float64)
+    return np.round(np.where(np.isfinite(known), known, 0.0), 6).tolist()
 
 
 def motions(clip: Clip) -> list[Motion]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.csv import WriteOptions
+from pyarrow.csv import write_csv as write_rows
 
 from palmar.errors import PalmarError
 from palmar.export.motion import times_of
@@ -23,35 +25,30 @@ POSES = ("wrist", *(f"{finger}_{k}" for finger in ("index", "middle", "little", 
 
 def write_csv(clip: Clip, path: Path, options: Options = PLAIN) -> None:
     """One row per hand and frame, a column per number, named as `joints.index_tip.x`; a second column `time` in
-    seconds where it is known. Labels that are not there are empty."""
-    head, rows = spread(clip.hands)
-    times = None if clip.info.get("stills") else times_of(clip).tolist()
-    if times is not None:
-        head.insert(1, "time")
-        for row, frame in zip(rows, clip.hands.frame.tolist(), strict=True):
-            row.insert(1, times[frame])
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(head)
-        writer.writerows(rows)
+    seconds where it is known. Labels that are not there are empty. Numbers have as many digits as it takes for them to
+    come back as themselves."""
+    columns = spread(clip.hands)
+    if not clip.info.get("stills"):
+        columns.insert(1, ("time", pa.array(times_of(clip)[clip.hands.frame])))
+    table = pa.Table.from_arrays([values for _, values in columns], names=[name for name, _ in columns])
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write((",".join(table.column_names) + "\n").encode())
+        write_rows(table, file, WriteOptions(include_header=False, quoting_style="needed"))
 
 
-def spread(hands: Hands) -> tuple[list[str], list[list]]:
-    """Names of the columns, and the rows. Contact is left out: it has a number for every vertex."""
-    head: list[str] = []
-    blocks: list[list[list]] = []
+def spread(hands: Hands) -> list[tuple[str, pa.Array]]:
+    """Columns of single numbers and words. Contact is left out: it has a number for every vertex."""
+    out: list[tuple[str, pa.Array]] = []
     for name, values in hands.columns().items():
         if name == "contact":
             continue
         if COLUMNS[name].dtype == "str":
-            head.append(name)
-            blocks.append([[_plain(v)] for v in values.tolist()])
+            out.append((name, pa.array([_plain(v) for v in values.tolist()], pa.string())))
             continue
-        head += [".".join([name, *part]) for part in _parts(name, values.shape[1:])]
         flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        blocks.append([[_number(v) for v in row] for row in flat.tolist()])
-    rows = [list(itertools.chain.from_iterable(parts)) for parts in zip(*blocks, strict=True)] if len(hands) else []
-    return head, rows
+        parts = [".".join([name, *part]) for part in _parts(name, values.shape[1:])]
+        out += [(part, pa.array(np.ascontiguousarray(flat[:, i]))) for i, part in enumerate(parts)]
+    return out
 
 
 def _parts(name: str, shape: tuple[int, ...]) -> list[tuple[str, ...]]:
@@ -68,14 +65,9 @@ def _parts(name: str, shape: tuple[int, ...]) -> list[tuple[str, ...]]:
     return [tuple(str(i) for i in index) for index in np.ndindex(*shape)]
 
 
-def _plain(label: str | None) -> str:
+def _plain(label: str | None) -> str | None:
     """A label that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
-    return "" if label is None else f"'{label}" if label.startswith(("=", "+", "-", "@", "\t", "\r")) else label
-
-
-def _number(value: float) -> float | int:
-    """Nine digits: enough for every float32 to come back as itself."""
-    return value if isinstance(value, int) else float(f"{value:.9g}")
+    return f"'{label}" if label is not None and label.startswith(("=", "+", "-", "@", "\t", "\r")) else label
 
 
 def write_npz(clip: Clip, path: Path, options: Options = PLAIN) -> None:

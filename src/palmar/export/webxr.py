@@ -12,7 +12,7 @@ fixed to the palm. A radius is the mean distance from the joint to the person's 
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,79 +22,90 @@ from jaxtyping import Float, Float64, Int
 
 from palmar.errors import PalmarError
 from palmar.export.joints import WEBXR
-from palmar.export.motion import Y_UP, times_of
+from palmar.export.motion import Y_UP, scores, times_of
 from palmar.export.options import PLAIN, Options
+from palmar.export.texts import write_json
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel, PosedHand
-from palmar.media import whole_file
-from palmar.types import Clip
+from palmar.types import Clip, Hands
 
 SIDES = ("left", "right")
 BONES = (0, 13, 14, 15, 15, 0, 1, 2, 3, 3, 0, 4, 5, 6, 6, 0, 10, 11, 12, 12, 0, 7, 8, 9, 9)
 """The bone of MANO's tree that carries each of WebXR's joints."""
 METACARPALS, TIPS = (5, 10, 15, 20), (4, 9, 14, 19, 24)
 """Of index, middle, ring, little; and of all fingers, thumb first."""
+HEAD = {
+    "joints": list(WEBXR),
+    "units": "metre, second",
+    "axes": "x right, y up, z backward; the recording's camera at the origin",
+    "poses": "16 numbers, column by column; -z along the bone to the tip, +y out of the back of the hand",
+}
+CHUNK = 500
+"""Frames whose hands are posed at once: an hour's do not fit into memory."""
 NEXT = (11, *(min(i + 1, 24) for i in range(1, 25)))
 """The joint that each looks at. (A tip's is never asked for.)"""
 
 
 def write(clip: Clip, path: Path, options: Options = PLAIN) -> None:
-    """Raises PalmarError for hands without pose, shape and place."""
-    text = json.dumps(record(clip), allow_nan=False)
-    with whole_file(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    """{"joints": names, ..., "frames": [{"frame": 0, "time": seconds or null, "left": null, "right": {"track": 0,
+    "score": 0.9, "poses": [25 x 16], "radii": [25]}}]}
 
-
-def record(clip: Clip) -> dict[str, Any]:
-    """What is written. Of several hands of one side in a frame, the one of the highest score.
-
-    {"joints": names, ..., "frames": [{"frame": 0, "time": seconds or null, "left": null, "right": {"track": 0, "score":
-    0.9, "poses": [25 x 16], "radii": [25]}}]}
+    Of several hands of one side in a frame, the one of the highest score. Raises PalmarError for hands without pose,
+    shape and place.
     """
+    write_json(path, frames(clip), HEAD)
+
+
+def frames(clip: Clip) -> Iterator[dict[str, Any]]:
+    """One after the other: all frames, or of unrelated pictures, which have no times, those with hands."""
     hands = clip.hands
     missing = [n for n in ("pose", "shape", "translation") if len(hands) and getattr(hands, n) is None]
     if missing:
         raise PalmarError(f"these hands have no {', '.join(missing)}; WebXR's joints need them. Track them again.")
-    frames: list[dict[str, Any]]
-    if clip.info.get("stills"):  # unrelated pictures: no times, and only those with hands
-        numbers = np.unique(hands.frame).tolist()
-        frames = [{"frame": number, "time": None, "left": None, "right": None} for number in numbers]
+    if clip.info.get("stills"):
+        numbers = np.unique(hands.frame)
+        times: list[float | None] = [None] * len(numbers)
     else:
-        times = np.round(times_of(clip), 6).tolist()
-        frames = [{"frame": i, "time": t, "left": None, "right": None} for i, t in enumerate(times)]
-    by_number = {frame["frame"]: frame for frame in frames}
-    order = np.argsort(np.nan_to_num(hands.score, nan=-1.0), kind="stable")
-    for side in (0, 1):
-        rows = order[hands.side[order] == side]
-        for column in (hands.pose, hands.shape, hands.translation):
-            if column is not None:
-                rows = rows[np.isfinite(column[rows]).all(tuple(range(1, column.ndim)))]
-        if not len(rows):
+        known = times_of(clip)
+        numbers, times = np.arange(len(known)), np.round(known, 6).tolist()
+    shown = _shown(hands)
+    for first in range(0, len(numbers), CHUNK):
+        some = numbers[first : first + CHUNK]
+        found = _joints(hands, shown[(hands.frame[shown] >= some[0]) & (hands.frame[shown] <= some[-1])])
+        for number, time in zip(some.tolist(), times[first : first + CHUNK], strict=True):
+            yield {"frame": number, "time": time} | {side: found.get((number, side)) for side in SIDES}
+
+
+def _shown(hands: Hands) -> Int[np.ndarray, " r"]:
+    """Rows with finite pose, shape and place: of a frame and side the surest."""
+    rows = np.arange(len(hands))
+    for column in (hands.pose, hands.shape, hands.translation):
+        if column is not None:
+            rows = rows[np.isfinite(column[rows]).all(tuple(range(1, column.ndim)))]
+    rows = rows[np.argsort(-np.nan_to_num(hands.score[rows], nan=-1.0), kind="stable")]
+    one_each = np.unique(np.stack([hands.frame[rows], hands.side[rows]], 1), axis=0, return_index=True)[1]
+    return rows[one_each]
+
+
+def _joints(hands: Hands, rows: Int[np.ndarray, " r"]) -> dict[tuple[int, str], dict[str, Any]]:
+    """By frame and side."""
+    out: dict[tuple[int, str], dict[str, Any]] = {}
+    score = scores(hands)
+    for side, name in enumerate(SIDES):
+        mine = rows[hands.side[rows] == side]
+        if not len(mine):
             continue
         assert hands.pose is not None
         assert hands.shape is not None
         assert hands.translation is not None
-        model = HandModel.default(side)
-        posed = model.shaped(hands.shape[rows].astype(np.float64)).posed(
-            rotmat_from_rotvec(hands.pose[rows].astype(np.float64)), hands.translation[rows].astype(np.float64)
-        )
-        poses, radius = joint_poses(posed), radii(posed)
-        flat = np.swapaxes(poses, -1, -2).reshape(-1, 25, 16)
-        for row, pose, r in zip(rows.tolist(), np.round(flat, 6).tolist(), np.round(radius, 6).tolist(), strict=True):
-            frame = by_number.get(int(hands.frame[row]))
-            if frame is None:
-                raise PalmarError(
-                    f"hands of frame {int(hands.frame[row])}, but the recording has {len(frames)} frames."
-                )
-            score = round(float(np.nan_to_num(hands.score[row])), 6)
-            frame[SIDES[side]] = {"track": int(hands.track[row]), "score": score, "poses": pose, "radii": r}
-    return {
-        "joints": list(WEBXR),
-        "units": "metre, second",
-        "axes": "x right, y up, z backward; the recording's camera at the origin",
-        "poses": "16 numbers, column by column; -z along the bone to the tip, +y out of the back of the hand",
-        "frames": frames,
-    }
+        shaped = HandModel.default(side).shaped(hands.shape[mine].astype(np.float64))
+        turns = rotmat_from_rotvec(hands.pose[mine].astype(np.float64))
+        posed = shaped.posed(turns, hands.translation[mine].astype(np.float64))
+        flat = np.round(np.swapaxes(joint_poses(posed), -1, -2).reshape(-1, 25, 16), 6)
+        for row, pose, radius in zip(mine.tolist(), flat.tolist(), np.round(radii(posed), 6).tolist(), strict=True):
+            told = {"track": int(hands.track[row]), "score": score[row], "poses": pose, "radii": radius}
+            out[int(hands.frame[row]), name] = told
+    return out
 
 
 def places(posed: PosedHand) -> Float64[np.ndarray, "n 25 3"]:
