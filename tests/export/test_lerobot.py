@@ -345,3 +345,23 @@ def test_rotations_of_the_left_hand_are_its_own(reader, clip, truth):
     shaped = HandModel.default(0).shaped(shape)
     found = shaped.posed(turns, state[:3] - shaped.rest_joints[0]).joints()
     np.testing.assert_allclose(found, truth.joints[row], atol=1e-6)
+
+
+def test_the_public_package_loads_it(root, reader):
+    """Where it is installed, which needs a Python of its own: rows, pictures, the actions to come and their padding."""
+    public = pytest.importorskip("lerobot.datasets.lerobot_dataset", reason="lerobot is not installed")
+    step = 1 / reader.info["fps"]
+    rows = public.LeRobotDataset(
+        "palmar/test", root=root, video_backend="pyav", delta_timestamps={"action": [0.0, step, 2 * step]}
+    )
+    assert len(rows) == len(reader.table) == 20
+    for i, wanted in enumerate(reader.table.to_pylist()):
+        found = rows[i]
+        for name, value in wanted.items():
+            np.testing.assert_array_equal(np.asarray(found[name][0] if name == "action" else found[name]), value)
+        assert found["task"] == "wave"
+        assert found[CAMERA].shape == (3, 120, 160)
+        green = float(found[CAMERA][1].mean()) * 255
+        assert green == pytest.approx(20 * (i % 10), abs=3)  # the rows' own pictures
+    assert rows[8]["action_is_pad"].tolist() == [False, False, True]
+    np.testing.assert_array_equal(rows[8]["action"][1], reader.column("action")[9])
