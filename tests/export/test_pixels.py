@@ -63,6 +63,7 @@ def test_mediapipe_gives_back_pixels_metres_and_sides(clip, tmp_path):
             np.testing.assert_allclose(world.mean(0), 0, atol=1e-6)
             np.testing.assert_allclose(world - world[0], hands.joints[k] - hands.joints[k, 0], atol=1e-6)
             assert flat[0]["z"] == 0
+            assert {tuple(point) for point in flat + metric} == {("x", "y", "z", "visibility")}
 
 
 @pytest.mark.parametrize("name", ["a.coco.json", "a.mediapipe.json"])
