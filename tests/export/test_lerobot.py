@@ -13,7 +13,7 @@ import pytest
 
 from palmar.errors import PalmarError
 from palmar.export import Options
-from palmar.export.lerobot import ACTION_NAMES, CAMERA, STATE_NAMES, rows_of, sampled, stats_of, write
+from palmar.export.lerobot import ACTION_NAMES, CAMERA, STATE_NAMES, rows_of, sampled, stats_of, stats_of_colours, write
 from palmar.geometry.rotations import rotmat_from_rotvec, rotmat_from_sixd
 from palmar.hand import HandModel
 from palmar.media import ArrayFrames
@@ -291,6 +291,19 @@ def test_statistics_of_a_small_column():
     assert found["count"] == [5]
     assert stats_of(np.arange(5)[:, None])["max"] == [4]
     assert len(stats_of(np.zeros((7, 3)))["mean"]) == 3
+
+
+def test_statistics_of_pictures_are_those_of_their_pixels():
+    pixels = np.random.default_rng(2).integers(3, 90, (4, 31, 17, 3)) ** 2 // 40
+    counts = np.array([np.bincount(pixels[..., c].ravel(), minlength=256) for c in range(3)])
+    found, wanted = stats_of_colours(counts, 4), stats_of(pixels.reshape(-1, 3) / 255)
+    assert found["count"] == [4]
+    assert set(found) == STATISTICS
+    for name in STATISTICS - {"count"}:
+        np.testing.assert_allclose(np.ravel(found[name]), wanted[name], atol=1e-12)
+        assert np.shape(found[name]) == (3, 1, 1)
+    single = stats_of_colours(np.eye(256, dtype=int)[[0, 255, 7]], 1)
+    np.testing.assert_allclose(np.ravel(single["q50"]), [0, 1, 7 / 255])
 
 
 def test_without_a_task_the_recording_is_its_name(clip, tmp_path):

@@ -116,12 +116,12 @@ def write(clips: Clip | Sequence[Clip], path: Path, options: Options = PLAIN) ->
             columns = features_of(clip, source, times)
             first = episodes[-1].end if episodes else 0
             columns |= _automatic(len(source), rate, number, first, numbers[text])
-            shown, colours, pictures = None, None, 0
+            video = None
             if options.video:
                 file = part / VIDEO.format(video_key=CAMERA, chunk_index=number // 1000, file_index=number % 1000)
                 file.parent.mkdir(parents=True, exist_ok=True)
-                shown, colours, pictures = _video(clip, source, rate, file)
-            episodes.append(Episode(number, text, first, columns, shown, colours, pictures))
+                video = _video(clip, source, rate, file)
+            episodes.append(Episode(number, text, first, columns, video))
         episodes = _alike(episodes)
         _data(part / DATA.format(chunk_index=0, file_index=0), episodes)
         _tasks(part / "meta" / "tasks.parquet", list(numbers))
@@ -186,6 +186,18 @@ def features_of(clip: Clip, source: Int[np.ndarray, " t"], times: Float64[np.nda
 
 
 @dataclass(frozen=True, eq=False)
+class Video:
+    """What is said of an episode's pictures."""
+
+    entry: dict[str, Any]
+    """In info.json."""
+    colours: Int[np.ndarray, "3 256"]
+    """How often each value of red, green and blue stands in the pixels that statistics are taken from."""
+    pictures: int
+    """That these pixels come from."""
+
+
+@dataclass(frozen=True, eq=False)
 class Episode:
     """One recording in the set."""
 
@@ -194,12 +206,7 @@ class Episode:
     first: int
     """Of its rows, among all rows of the set."""
     columns: dict[str, Feature]
-    video: dict[str, Any] | None
-    """The video's entry in info.json."""
-    colours: Float64[np.ndarray, "p 3"] | None
-    """Pixels, 0 to 1, from which the video's statistics are taken."""
-    pictures: int = 0
-    """That these pixels come from."""
+    video: Video | None
 
     @property
     def rows(self) -> int:
@@ -212,14 +219,14 @@ class Episode:
     def stats(self) -> dict[str, dict[str, list]]:
         """Of all its features."""
         out = {name: stats_of(feature.values) for name, feature in self.columns.items()}
-        if self.colours is not None:
-            out[CAMERA] = _per_channel(stats_of(self.colours, self.pictures))
+        if self.video is not None:
+            out[CAMERA] = stats_of_colours(self.video.colours, self.video.pictures)
         return out
 
 
 def _alike(episodes: list[Episode]) -> list[Episode]:
     """With the columns that all of them have. Raises PalmarError for videos of different sizes."""
-    sizes = sorted({tuple(e.video["shape"]) for e in episodes if e.video is not None})
+    sizes = sorted({tuple(e.video.entry["shape"]) for e in episodes if e.video is not None})
     if len(sizes) > 1:
         raise PalmarError(f"recordings of different sizes ({sizes[0]} and {sizes[1]}) do not fit into one data set.")
     names = [name for name in episodes[0].columns if all(name in e.columns for e in episodes)]
@@ -291,9 +298,8 @@ def _automatic(rows: int, fps: int, episode: int, first: int, task: int) -> dict
     }
 
 
-def stats_of(values: Shaped[np.ndarray, "t d"], count: int | None = None) -> dict[str, list]:
-    """Minimum, maximum, mean, population deviation, count and exact quantiles of each number over the rows. count: of
-    rows, where they are not what `values` has."""
+def stats_of(values: Shaped[np.ndarray, "t d"]) -> dict[str, list]:
+    """Minimum, maximum, mean, population deviation, count and exact quantiles of each number over the rows."""
     number = np.int64 if values.dtype.kind in "iu" else np.float64
     exact = values.astype(np.float64)
     out = {
@@ -301,35 +307,51 @@ def stats_of(values: Shaped[np.ndarray, "t d"], count: int | None = None) -> dic
         "max": values.max(0).astype(number).tolist(),
         "mean": exact.mean(0).tolist(),
         "std": exact.std(0).tolist(),
-        "count": [len(values) if count is None else count],
+        "count": [len(values)],
     }
     return out | {name: np.quantile(exact, q, axis=0).tolist() for name, q in QUANTILES.items()}
 
 
-def _per_channel(stats: dict[str, list]) -> dict[str, list]:
-    """In the shape that pictures' statistics have: [3, 1, 1]."""
-    return {name: value if name == "count" else [[[v]] for v in value] for name, value in stats.items()}
+def stats_of_colours(counts: Int[np.ndarray, "3 256"], pictures: int) -> dict[str, list]:
+    """The same of pixels from 0 to 1, [3, 1, 1] as pictures' statistics are, from how often each value stands in them:
+    exact, and never all pixels in memory."""
+    levels = np.arange(256) / 255.0
+    total = counts.sum(1)
+    there = counts > 0
+    mean = counts @ levels / total
+    found = {
+        "min": levels[there.argmax(1)],
+        "max": levels[255 - there[:, ::-1].argmax(1)],
+        "mean": mean,
+        "std": np.sqrt((counts * (levels - mean[:, None]) ** 2).sum(1) / total),
+    }
+    upto = counts.cumsum(1)
+    for name, share in QUANTILES.items():
+        at = share * (total - 1)  # a place in the sorted pixels, between two of them
+        low, high = np.floor(at).astype(np.int64), np.ceil(at).astype(np.int64)
+        below, above = (levels[(upto <= place[:, None]).sum(1)] for place in (low, high))
+        found[name] = below + (at - low) * (above - below)
+    return {name: values.reshape(3, 1, 1).tolist() for name, values in found.items()} | {"count": [pictures]}
 
 
 def _stats(episodes: list[Episode]) -> dict[str, dict[str, list]]:
     """Of the whole set, taken from the rows, not pooled from the episodes': quantiles cannot be pooled."""
     out = {name: stats_of(np.concatenate([e.columns[name].values for e in episodes])) for name in episodes[0].columns}
-    colours = [e.colours for e in episodes if e.colours is not None]
-    if colours:
-        out[CAMERA] = _per_channel(stats_of(np.concatenate(colours), sum(e.pictures for e in episodes)))
+    videos = [e.video for e in episodes if e.video is not None]
+    if videos:
+        colours = np.sum([video.colours for video in videos], 0)
+        out[CAMERA] = stats_of_colours(colours, sum(video.pictures for video in videos))
     return out
 
 
 # The video
 
 
-def _video(
-    clip: Clip, source: Int[np.ndarray, " t"], fps: int, file: Path
-) -> tuple[dict[str, Any], Float64[np.ndarray, "p 3"], int]:
-    """Encodes the rows' pictures: the feature's entry, pixels for statistics, the number of pictures they are of."""
+def _video(clip: Clip, source: Int[np.ndarray, " t"], fps: int, file: Path) -> Video:
+    """Encodes the rows' pictures."""
     total = len(source)
     wanted = set(sampled(total).tolist())
-    pixels: list[np.ndarray] = []
+    colours = np.zeros((3, 256), np.int64)
     size: tuple[int, int] = (0, 0)
     # PyAV before 16, which LeRobot reads with, takes every video for BT.601, whatever it says of itself.
     with VideoWriter(file, fps, gop=GOP, matrix="bt601") as writer:
@@ -340,13 +362,14 @@ def _video(
             writer.add(image, row / fps)
             if row in wanted:
                 skip = int(max(high, wide) / 150) if max(high, wide) >= 300 else 1
-                pixels.append(image[::skip, ::skip].reshape(-1, 3).copy())
+                some = image[::skip, ::skip]
+                colours += [np.bincount(some[..., channel].ravel(), minlength=256) for channel in range(3)]
         if writer.count != total:
             raise PalmarError(
                 f"{clip.frames.source}: {writer.count} of {total} pictures could be read; the recording is not "
                 "the one that was tracked."
             )
-    info = {
+    entry = {
         "dtype": "video",
         "shape": [*size, 3],
         "names": ["height", "width", "channels"],
@@ -362,7 +385,7 @@ def _video(
             "has_audio": False,
         },
     }
-    return info, np.concatenate(pixels).astype(np.float64) / 255.0, len(pixels)
+    return Video(entry, colours, len(wanted))
 
 
 def _shown(clip: Clip, source: Int[np.ndarray, " t"]) -> Iterator[tuple[int, Frame]]:
@@ -469,7 +492,7 @@ def _episodes(file: Path, episodes: list[Episode], fps: int) -> None:
 
 def _info(episodes: list[Episode], fps: int, tasks: int) -> dict[str, Any]:
     video = episodes[0].video
-    features = {} if video is None else {CAMERA: video}
+    features = {} if video is None else {CAMERA: video.entry}
     features |= {
         name: {"dtype": f.dtype, "shape": [f.width], "names": f.names} for name, f in episodes[0].columns.items()
     }

@@ -67,7 +67,7 @@ def landmarks(hands: Hands, camera: Camera) -> tuple[Float[np.ndarray, "n 21 3"]
     return flat, joints - joints.mean(1, keepdims=True)
 
 
-def _points(points: Float[np.ndarray, "21 3"]) -> list[dict[str, float | None]]:
+def _points(points: Float[np.ndarray, "21 3"]) -> list[dict[str, Any]]:
     """What is no finite number as null, which JSON can say. Of hands MediaPipe says no visibility: it is 0."""
     return [
         {axis: round(v, 7) if math.isfinite(v) else None for axis, v in zip("xyz", row, strict=True)}
