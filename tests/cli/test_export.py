@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from palmar.cli import export as command
 from palmar.export import FORMATS, Options, export
 from palmar.geometry.camera import Camera
 from palmar.geometry.rotations import rotmat_from_rotvec, rotvec_from_rotmat
@@ -162,6 +163,15 @@ def test_the_rate_of_rows_and_the_pictures_are_options(palmar, result, tmp_path)
     assert (info["fps"], info["total_frames"], info["video_path"]) == (40, 15, None)
     assert not (place / "videos").exists()
     assert contents(place) == contents(export(read_result(result), tmp_path / "b", "lerobot", Options(40, "", False)))
+
+
+def test_long_work_says_how_far_it_is(palmar, made, tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(command.Progress, "__call__", lambda self, done, total: heard.append((self.what, done, total)))
+    assert palmar("export", made, made, "--to", "lerobot", "-o", tmp_path / "set").code == 0
+    assert heard[0] == ("lerobot", 1, 2 * FRAMES)
+    assert [done for _, done, _ in heard] == sorted(done for _, done, _ in heard)
+    assert heard[-1][1] >= 2 * FRAMES - 1
 
 
 def test_without_pictures_the_recording_is_not_needed(palmar, tmp_path):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from palmar.cli.talk import note
+from palmar.cli.talk import Progress, note
 from palmar.errors import PalmarError, one_of
+
+if TYPE_CHECKING:
+    from palmar.types import Clip, Frame, Frames
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,36 @@ class Export:
                 raise PalmarError(f"{place}: is there already; give another name with -o, or --overwrite.")
         clips = [read_result(folder) for folder in self.results]
         for kind, place in places.items():
-            export(clips if FORMATS[kind].many else clips[0], place, kind, options)
+            with Progress(kind) as progress:
+                shown = told(clips, progress) if "video" in FORMATS[kind].options else clips
+                export(shown if FORMATS[kind].many else shown[0], place, kind, options)
             note(f"{kind}: written to {place}")
         return 0
+
+
+class Told:
+    """Frames that say how far they are read."""
+
+    def __init__(self, frames: Frames, tell: Callable[[int], None]) -> None:
+        self.source, self.count, self.fps, self.names = frames.source, frames.count, frames.fps, frames.names
+        self._frames, self._tell = frames, tell
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number, frame in enumerate(self._frames, 1):
+            yield frame
+            self._tell(number)
+
+
+def told(clips: list[Clip], progress: Progress) -> list[Clip]:
+    """The same recordings; the frames read of all of them go to the progress."""
+    from palmar.export.motion import frames_of
+
+    counts = [frames_of(clip) for clip in clips]
+    before = [sum(counts[:i]) for i in range(len(counts))]
+    return [
+        clip.replace(frames=Told(clip.frames, lambda n, first=first: progress(first + n, sum(counts) or None)))
+        for clip, first in zip(clips, before, strict=True)
+    ]
 
 
 def beside(folder: Path, kind: str, suffix: str) -> Path:
