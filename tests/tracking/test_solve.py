@@ -61,6 +61,20 @@ def test_a_left_hand_in_a_mirrored_crop_is_a_right_hand():
     np.testing.assert_allclose(in_crop * [-1, 1, 1], right, atol=2e-4)  # the model's wrist lies 0.02 mm off its origin
 
 
+@pytest.mark.parametrize("left", [False, True])
+def test_a_hand_taken_for_the_other_one_is_its_mirror_image_in_depth(left):
+    rotations, shape, _ = poses(4, 1)
+    turn = camera_from_crop([Crop((400.0, 200.0), 150.0, 0.4)], CAMERA)
+    joints = []
+    for side, mistaken in ((not left, False), (left, True)):
+        sides, taken = np.array([side]), np.array([mistaken])
+        wrist = wrist_in_camera(rotations[:, 0], turn, sides, taken)
+        assert np.linalg.det(wrist[0]) == pytest.approx(1)
+        relative = relative_joints(HandModel.default(), shape, wrist, rotations[:, 1:], sides)
+        joints.append((relative - relative[:, :1]) @ turn[0])
+    np.testing.assert_allclose(joints[1], joints[0] * [1, 1, -1], atol=1e-12)
+
+
 @pytest.mark.parametrize("start", [None, "near", "far", "unknown"])
 def test_the_place_is_found_again(start):
     rotations, shape, left = poses(1, 2)

@@ -562,3 +562,23 @@ def test_a_hand_that_moves_is_never_far_from_its_crop(make_world, make_actor):
             off.append(np.abs((points.min(0) + points.max(0)) / 2 - 63.5).max() / 128)
         assert max(off) < (0.06 if speed < 0.1 else 0.1)
         assert len({c.centre for c in cuts.crops}) > 5
+
+
+def test_a_hand_taken_for_the_other_one_for_a_while_stays_as_it_is(make_world, make_actor):
+    """The landmarker takes the hand for one of the other side and describes that one: its mirror image in depth."""
+    world = make_world([make_actor(1, lambda t: (0.1, 0.05, 0.8), waving, shape=SHAPE)], seconds=2)
+    plain = track(world.clip(), networks=world, smooth=False).hands
+    answers, half_turn = world.landmarks, np.diag([-1.0, 1.0, -1.0])
+
+    def mistaken(image, crops):
+        found = answers(image, crops)
+        if 30 <= int(image[0, 0, 0]) * 256 + int(image[0, 0, 1]) < 40:
+            found.side[:] = 0.2
+            found.rotations[:, 0] = half_turn @ found.rotations[:, 0]
+        return found
+
+    world.landmarks = mistaken
+    hands = track(world.clip(), networks=world, smooth=False).hands
+    assert set(hands.side) == {1}
+    np.testing.assert_allclose(hands.joints, plain.joints, atol=1e-5)
+    np.testing.assert_allclose(hands.pose, plain.pose, atol=1e-4)

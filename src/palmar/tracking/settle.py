@@ -17,7 +17,7 @@ from palmar.hand.model import HandModel
 from palmar.tracking import solve
 from palmar.types import Hands
 
-_S = np.diag([-1.0, 1.0, 1.0])
+_S, _F = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, 1.0, -1.0])
 
 
 def one_side_each(
@@ -50,7 +50,8 @@ def one_side_each(
 
 
 def _turned_over(hands: Hands, camera_from_crop: Float[np.ndarray, "n 3 3"], camera: Camera, mirrored: bool) -> Hands:
-    """The networks' answers read as of the other side: mirrored in the crop, and put in their place again."""
+    """The hands of the other side that look the same: mirrored in depth, as their crops see them; or mirrored in the
+    crop, where the networks' answers were of the other side all along and so fit better. Put in their place again."""
     assert hands.keypoints is not None
     assert hands.pose is not None
     assert hands.shape is not None
@@ -59,14 +60,20 @@ def _turned_over(hands: Hands, camera_from_crop: Float[np.ndarray, "n 3 3"], cam
     rotations = rotmat_from_rotvec(pose.astype(np.float64))
     rotations[~left, 1:] = mirror_rotmats(rotations[~left, 1:])  # fingers as of right hands: until now these were left
     crop_from_camera = np.swapaxes(camera_from_crop, -1, -2)
-    wrist = camera_from_crop @ _S @ crop_from_camera @ rotations[:, 0] @ _S
-    relative = solve.relative_joints(HandModel.default(), hands.shape.astype(np.float64), wrist, rotations[:, 1:], left)
     box = hand_box(hands.keypoints[..., :2])
     radius = 0.1 * (box[:, 2:] - box[:, :2]).max(1)
     doubt = np.maximum(-2 * np.log1p(-np.clip(hands.keypoints[..., 2], 1e-3, 0.999)), 1e-6)  # (radius / sigma)^2
-    place = solve.translation(
-        relative, hands.keypoints[..., :2].astype(np.float64), radius[:, None] / np.sqrt(doubt), camera
-    )
+    keypoints, sigma = hands.keypoints[..., :2].astype(np.float64), radius[:, None] / np.sqrt(doubt)
+    readings = []
+    for mirror in (_F, _S):
+        turn = camera_from_crop @ mirror @ crop_from_camera @ rotations[:, 0] @ _S
+        shape = hands.shape.astype(np.float64)
+        relative = solve.relative_joints(HandModel.default(), shape, turn, rotations[:, 1:], left)
+        readings.append((turn, relative, solve.misfit(relative, keypoints, sigma, camera)))
+    (turn, relative, as_seen), (crossed, other, as_read) = readings
+    better = (as_read < as_seen)[:, None, None]
+    wrist, relative = np.where(better, crossed, turn), np.where(better, other, relative)
+    place = solve.translation(relative, keypoints, sigma, camera)
     pose = np.concatenate([rotvec_from_rotmat(wrist)[:, None], mirror_rotvecs(pose[:, 1:])], 1)
     joints = relative + place[:, None]
     if mirrored:

@@ -22,6 +22,7 @@ from palmar.hand.model import HandModel
 
 _JOINTS = np.array([[5, 6, 7, 8], [9, 10, 11, 12], [17, 18, 19, 20], [13, 14, 15, 16], [1, 2, 3, 4]])
 """The joints of MANO's fingers (index, middle, little, ring, thumb), outwards."""
+_HALF_TURN = np.array([-1.0, 1.0, -1.0])
 _CARRIERS = [0, 1, 2, 2]
 """The bone of a finger that carries each of its joints."""
 
@@ -44,9 +45,19 @@ def camera_from_crop(crops: Sequence[Crop], camera: Camera) -> Float[np.ndarray,
 
 
 def wrist_in_camera(
-    wrist: Float[np.ndarray, "n 3 3"], camera_from_crop: Float[np.ndarray, "n 3 3"], left: Bool[np.ndarray, " n"]
+    wrist: Float[np.ndarray, "n 3 3"],
+    camera_from_crop: Float[np.ndarray, "n 3 3"],
+    left: Bool[np.ndarray, " n"],
+    mistaken: Bool[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "n 3 3"]:
-    """The wrist's rotation in the camera's frame, from the network's: that of a right hand in the crop's frame."""
+    """The wrist's rotation in the camera's frame, from the network's: that of a right hand in the crop's frame.
+
+    mistaken: hands that the network took for ones of the other side. The palm of a right hand looks like the back of a
+    left one: what was described is the hand's mirror image in depth, which half a turn about the crop's upright axis
+    makes the hand itself, with the same joints in the picture and the same fingers.
+    """
+    if mistaken is not None and mistaken.any():
+        wrist = np.where(mistaken[:, None, None], _HALF_TURN[:, None] * wrist, wrist)
     return camera_from_crop @ (np.where(left[:, None, None], mirror_rotmats(wrist), wrist) if left.any() else wrist)
 
 
@@ -82,6 +93,19 @@ def relative_joints(
     if left.any():
         points, root = (np.where(left[:, None, None], mirror_points(x), x) for x in (points, root))
     return (points - root) @ np.swapaxes(wrist_in_camera, -1, -2) + root
+
+
+def misfit(
+    relative: Float[np.ndarray, "n 21 3"],
+    keypoints: Float[np.ndarray, "n 21 2"],
+    sigma: Float[np.ndarray, "n 21"],
+    camera: Camera,
+) -> Float[np.ndarray, " n"]:
+    """How far the joints lie from the keypoints, wherever the hand stands best: the sum of squares over sigma, infinite
+    where it can stand nowhere."""
+    place = translation(relative, keypoints, sigma, camera)
+    off = (camera.project(relative + place[:, None]) - keypoints) / np.maximum(sigma, 1e-3)[..., None]
+    return np.nan_to_num((off * off).sum((1, 2)), nan=np.inf, posinf=np.inf)
 
 
 def translation(

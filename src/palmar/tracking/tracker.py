@@ -82,6 +82,8 @@ class Settings:
     """Of the crop's middle, size and direction. Unit of speed: hand lengths a second."""
 
 
+DOUBT = 0.1
+"""Probability of the other side from which on the landmarker's rotations are tried as those of a hand of that side."""
 NOWHERE = 1e9
 """Of a crop that was not cut yet: near to none."""
 PALM_M = 0.09
@@ -393,7 +395,19 @@ class Tracker:
 
         to_camera = solve.camera_from_crop([crop for _, _, crop in seen], camera)
         rotations = found.rotations.copy()  # the fingers stay those of right hands
-        rotations[:, 0] = solve.wrist_in_camera(rotations[:, 0], to_camera, ~right)
+        wrist = solve.wrist_in_camera(rotations[:, 0], to_camera, ~right)
+        doubtful = np.abs(found.side - right) > DOUBT
+        if doubtful.any():
+            other = solve.wrist_in_camera(rotations[:, 0], to_camera, ~right, doubtful)
+            as_is, as_other = (
+                solve.misfit(
+                    solve.relative_joints(self.model, shape, turn, rotations[:, 1:], ~right), keypoints, found.sigma,
+                    camera,
+                )
+                for turn in (wrist, other)
+            )  # fmt: skip
+            wrist = np.where((as_other < as_is)[:, None, None], other, wrist)
+        rotations[:, 0] = wrist
         turns = quaternion_from_rotmat(rotations)
         if self.smooth:
             turns = self._rotations.step(slots, turns, dt)
