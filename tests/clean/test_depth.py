@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from palmar.clean import hand_length, scaled_to_length
+from palmar.clean import Cleaning, clean, hand_length, scaled_to_length
 from palmar.clean.depth import DepthMaps, by_depth
 from palmar.clean.size import length_of
 from palmar.errors import PalmarError
+from palmar.geometry.camera import Camera
 from palmar.media import ArrayFrames
 from palmar.types import Clip
 
@@ -42,7 +43,14 @@ def test_a_clip_gets_the_size_that_depth_says(hand, tmp_path):
         surface = np.full((240, 320), 1000 * (true.joints[0, :, 2].mean() - 0.008))
         cv2.imwrite(str(tmp_path / f"{frame}.png"), surface.astype(np.uint16))
     clip = Clip(ArrayFrames([np.zeros((240, 320, 3), np.uint8)] * 4, fps=5.0), hands=near)
-    found = by_depth(clip, tmp_path)
+    hands, scales = by_depth(near, tmp_path)
+    found = clean(clip, Cleaning(depth=tmp_path))
+    np.testing.assert_array_equal(found.hands.joints, hands.joints)
     np.testing.assert_allclose(hand_length(found.hands.joints), hand_length(true.joints), rtol=0.06)
     np.testing.assert_allclose(found.hands.joints[:, 0, 2], true.joints[:, 0, 2], rtol=0.06)
-    assert found.info["scaled_by_depth"]["0"] == pytest.approx(1.25, rel=0.06)
+    assert found.info["cleaned"]["scaled_by_depth"] == scales
+    assert scales["0"] == pytest.approx(1.25, rel=0.06)
+    with pytest.raises(PalmarError, match="two sizes"):
+        clean(clip, Cleaning(depth=tmp_path, hand_length=0.18))
+    with pytest.raises(PalmarError, match=r"maps of 320 x 240, pictures of 64 x 48"):
+        by_depth(near, tmp_path, Camera.from_fov(64, 48, 1.0))

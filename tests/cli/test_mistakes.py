@@ -98,6 +98,8 @@ ROWS = [
     ("track good.png --fov 400", r"400"),
     ("track good.png --fov 60 --camera camera.json", r"--camera or --fov"),
     ("track good.png --camera camera.json", r"camera\.json"),
+    (f"track good.png --depth {NO_PLACE}", r"no such folder of depth maps"),
+    ("track good.png --depth empty --hand-length 0.18", r"two sizes"),
     ("track good.png --camera torn.json", r"torn\.json"),
     ("track good.png --camera nan.json", r"nan\.json"),
     ("track good.png --camera list.json", r"list\.json"),

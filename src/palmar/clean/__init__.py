@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from palmar.clean.recipe import Cleaning, clean
 
 if TYPE_CHECKING:
+    from palmar.clean.depth import by_depth
     from palmar.clean.gaps import fill_gaps, reject_outliers, trim
     from palmar.clean.size import fix_bone_lengths, hand_length, scale_from_depth, scaled_to_length
     from palmar.clean.smoothing import smooth
 
 _HOMES = {
+    "by_depth": "depth",
     "fill_gaps": "gaps",
     "reject_outliers": "gaps",
     "trim": "gaps",
@@ -41,6 +43,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Cleaning",
+    "by_depth",
     "clean",
     "fill_gaps",
     "fix_bone_lengths",

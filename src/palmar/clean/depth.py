@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from palmar.clean.size import length_of, scale_from_depth, scaled_to_length
 from palmar.errors import PalmarError
-from palmar.types import Clip
+from palmar.geometry.camera import Camera
+from palmar.types import Hands
 
 MILLIMETRES = 0.001
 KINDS = (".png", ".npy")
@@ -51,23 +52,22 @@ class DepthMaps:
         return raw * MILLIMETRES
 
 
-def by_depth(clip: Clip, folder: Path) -> Clip:
-    """The clip with each followed hand as large and as far away as depth says.
+def by_depth(hands: Hands, folder: Path, camera: Camera | None = None) -> tuple[Hands, dict[str, float]]:
+    """Each followed hand as large and as far away as depth says, and the scale of each track by its number.
 
-    Raises PalmarError where no hand has enough depth, and for maps of another size than the pictures.
+    camera: that the pictures were taken with, where it is known. Raises PalmarError where no hand has enough depth, and
+    for maps of another size than the pictures.
     """
     maps = DepthMaps(folder)
     first = maps(0)
-    if clip.camera is not None and first is not None and first.shape != (clip.camera.height, clip.camera.width):
+    if camera is not None and first is not None and first.shape != (camera.height, camera.width):
         raise PalmarError(
-            f"{folder}: maps of {first.shape[1]} x {first.shape[0]}, pictures of {clip.camera.width} x "
-            f"{clip.camera.height}; depth has to be aligned to the pictures."
+            f"{folder}: maps of {first.shape[1]} x {first.shape[0]}, pictures of {camera.width} x "
+            f"{camera.height}; depth has to be aligned to the pictures."
         )
-    hands = clip.hands
     scales = scale_from_depth(hands, maps)
     if not scales:
         raise PalmarError(f"{folder}: no hand is seen in it well enough to tell its size.")
     for track, scale in scales.items():
         hands = scaled_to_length(hands, length_of(hands, track) * scale, track=track)
-    told = {str(track): round(scale, 4) for track, scale in scales.items()}
-    return clip.replace(hands=hands, info={**clip.info, "scaled_by_depth": told})
+    return hands, {str(track): round(scale, 4) for track, scale in scales.items()}

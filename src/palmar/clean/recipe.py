@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
 
 from palmar.errors import PalmarError
 
@@ -28,8 +31,21 @@ class Cleaning:
     """One length of each bone over the recording."""
     hand_length: float | None = None
     """Metres from the wrist along the bones to the middle fingertip: sets the true size, and with it the distance."""
+    depth: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Depth maps of the same camera, one a frame in the order of names: 16-bit PNG in millimetres, or .npy in metres.
+    They set each hand's size and distance."""
     smooth: float | None = None
     """Smooth over this many seconds (standard deviation), both ways in time."""
+
+    def check(self) -> None:
+        """Raises PalmarError for steps that contradict each other and for depth maps that are not there."""
+        if self.depth is None:
+            return
+        if self.hand_length is not None:
+            raise PalmarError("two sizes for one hand: give --hand-length or --depth, not both.")
+        from palmar.clean.depth import DepthMaps
+
+        DepthMaps(self.depth)
 
     def steps(self) -> dict[str, Any]:
         """What is asked for, by name."""
@@ -45,13 +61,15 @@ def clean(clip: Clip, cleaning: Cleaning) -> Clip:
     steps = cleaning.steps()
     if not steps:
         return clip
+    cleaning.check()
+    from palmar.clean.depth import by_depth
     from palmar.clean.gaps import fill_gaps, reject_outliers, trim
     from palmar.clean.size import fix_bone_lengths, scaled_to_length
     from palmar.clean.smoothing import smooth
 
     times = _times(clip)
     hands = clip.hands
-    told: dict[str, Any] = dict(steps)
+    told: dict[str, Any] = {name: str(value) if isinstance(value, Path) else value for name, value in steps.items()}
     if cleaning.trim is not None:
         hands = trim(hands, times, *cleaning.trim)
         told["trim"] = list(cleaning.trim)
@@ -65,6 +83,8 @@ def clean(clip: Clip, cleaning: Cleaning) -> Clip:
         told["rows_filled"] = len(hands) - before
     if len(hands) and cleaning.hand_length is not None:
         hands = scaled_to_length(hands, cleaning.hand_length)
+    elif len(hands) and cleaning.depth is not None:
+        hands, told["scaled_by_depth"] = by_depth(hands, cleaning.depth, clip.camera)
     elif len(hands) and cleaning.fix_bones:
         hands = fix_bone_lengths(hands)
     if cleaning.smooth is not None:

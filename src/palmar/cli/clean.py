@@ -26,9 +26,6 @@ class Clean:
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="NEW")] = None
     """Folder to write; by default beside OUT, with -clean behind its name."""
     cleaning: OmitArgPrefixes[Cleaning] = NOTHING
-    depth: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Depth maps of the same camera, one a frame in the order of names: 16-bit PNG in millimetres, or .npy in metres.
-    They set each hand's size and distance."""
     video: bool = True
     """Do not draw."""
     overwrite: bool = False
@@ -40,15 +37,11 @@ class Clean:
         from palmar.clean import clean
         from palmar.tracking import Result, read_result
 
-        if not self.cleaning.steps() and self.depth is None:
+        if not self.cleaning.steps():
             raise PalmarError("nothing to do: name a step, such as --fill-gaps 0.2; see palmar clean --help.")
         clip = read_result(self.result)
         named = self.result if self.result.name not in ("", "..") else self.result.resolve()
         out = self.out or named.with_name(f"{named.name}-clean")
-        if self.depth is not None:
-            from palmar.clean.depth import by_depth
-
-            clip = by_depth(clip, self.depth)
         cleaned = clean(clip, self.cleaning)
         drawn = self.video and not clip.frames.source.startswith("webcam:")
         if drawn:

@@ -74,6 +74,7 @@ class Track:
         source = source_of(self.input)
         if self.stills and self.cleaning.steps():
             raise PalmarError("unrelated pictures cannot be cleaned over time; leave --stills out, or the cleaning.")
+        self.cleaning.check()
         out = self.out or beside(source)
         gestures = None if self.gesture is None else Gestures.load(self.gesture)
         camera = None if self.camera is None else read_camera(self.camera)

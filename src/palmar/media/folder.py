@@ -178,7 +178,9 @@ def _check_free(path: Path, overwrite: bool, marker: str) -> None:
             if not any(path.iterdir()):
                 return
             if not overwrite:
-                raise PalmarError(f"{path}: exists already. Give another folder, or replace it (--overwrite, overwrite=True).")
+                raise PalmarError(
+                    f"{path}: exists already. Give another folder, or replace it (--overwrite, overwrite=True)."
+                )
             if not (path / marker).is_file():
                 raise PalmarError(
                     f"{path}: is not overwritten, because it holds no {marker} and so is no result of "
