@@ -108,3 +108,18 @@ def test_two_opinions_agree_on_the_surer_one():
     np.testing.assert_allclose(found.rotations, turns, atol=1e-9)
     np.testing.assert_allclose([found.presence[0], found.side[0], found.shape[0, 0]], [0.7, 0.18, 0.2])
     assert (found.sigma == 1.0).all()
+
+
+def test_opinions_of_different_sides_are_averaged_as_one_hand():
+    """The one that gives in described the mirror image in depth."""
+    turns = Rotation.from_rotvec(np.random.default_rng(4).normal(size=(2 * 16, 3))).as_matrix().reshape(2, 16, 3, 3)
+    other = turns.copy()
+    other[:, 0] = np.diag([-1.0, 1.0, -1.0]) @ other[:, 0]
+
+    def opinion(side: float, rotations: np.ndarray) -> Landmarks:
+        return Landmarks(np.zeros((2, 21, 2)), np.ones((2, 21)), np.ones(2), np.full(2, side), rotations,
+                         np.zeros((2, 10)))  # fmt: skip
+
+    for one, two in ((opinion(0.9, turns), opinion(0.3, other)), (opinion(0.3, other), opinion(0.9, turns)),
+                     (opinion(0.1, turns), opinion(0.7, other))):  # fmt: skip
+        np.testing.assert_allclose(agreed(one, two).rotations, turns, atol=1e-9)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 
 from palmar.geometry.crop import Crop
 from palmar.hand.box import hand_box
+from palmar.tracking.solve import HALF_TURN
 
 OUTPUTS = ("keypoints", "sigma", "presence", "side", "rotations", "shape")
 SIZE = 128
@@ -86,16 +87,24 @@ def mirrored(found: Landmarks, width: int) -> Landmarks:
 def agreed(one: Landmarks, two: Landmarks) -> Landmarks:
     """Two opinions of the same hands as one: keypoints by their certainty, the rest as means.
 
-    sigma is that of the surer one, for both are wrong in the same way more often than not.
+    sigma is that of the surer one, for both are wrong in the same way more often than not. Where they are of different
+    sides, the wrist of the one that gives in is half a turn off (`solve.wrist_in_camera`).
     """
     w1, w2 = (1.0 / np.maximum(o.sigma, 1e-9)[..., None] ** 2 for o in (one, two))
-    u, _, vt = np.linalg.svd(one.rotations + two.rotations)
+    side = (one.side + two.side) / 2
+    turns = []
+    for opinion in (one, two):
+        turn = opinion.rotations.copy()
+        given_in = (opinion.side > 0.5) != (side > 0.5)
+        turn[given_in, 0] *= HALF_TURN[:, None]
+        turns.append(turn)
+    u, _, vt = np.linalg.svd(turns[0] + turns[1])
     u[..., -1] *= np.linalg.det(u @ vt)[..., None]  # the nearest rotation, Arun et al. 1987
     return Landmarks(
         (w1 * one.keypoints + w2 * two.keypoints) / (w1 + w2),
         np.minimum(one.sigma, two.sigma),
         (one.presence + two.presence) / 2,
-        (one.side + two.side) / 2,
+        side,
         u @ vt,
         (one.shape + two.shape) / 2,
     )

@@ -22,7 +22,8 @@ from palmar.hand.model import HandModel
 
 _JOINTS = np.array([[5, 6, 7, 8], [9, 10, 11, 12], [17, 18, 19, 20], [13, 14, 15, 16], [1, 2, 3, 4]])
 """The joints of MANO's fingers (index, middle, little, ring, thumb), outwards."""
-_HALF_TURN = np.array([-1.0, 1.0, -1.0])
+HALF_TURN = np.array([-1.0, 1.0, -1.0])
+"""Factors on the rows of a rotation that turn it about the crop's upright axis: see `wrist_in_camera`."""
 _CARRIERS = [0, 1, 2, 2]
 """The bone of a finger that carries each of its joints."""
 
@@ -57,7 +58,7 @@ def wrist_in_camera(
     makes the hand itself, with the same joints in the picture and the same fingers.
     """
     if mistaken is not None and mistaken.any():
-        wrist = np.where(mistaken[:, None, None], _HALF_TURN[:, None] * wrist, wrist)
+        wrist = np.where(mistaken[:, None, None], HALF_TURN[:, None] * wrist, wrist)
     return camera_from_crop @ (np.where(left[:, None, None], mirror_rotmats(wrist), wrist) if left.any() else wrist)
 
 
