@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -140,6 +141,28 @@ def fill(out, names, *, key="00aa", stop=None):
                 raise KeyboardInterrupt
             (part / name).write_text(name)
     return before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
+def test_what_killed_processes_left_of_a_file_is_taken_away(tmp_path):
+    old, fresh, empty, other = (tmp_path / f".a.csv.{name}.part" for name in ("00000000", "11111111", "22222222", "x"))
+    for part in (old, fresh, other):
+        part.write_text("half")
+    empty.touch()
+    for part in (old, empty, other):
+        os.utime(part, (0, 0))
+    with whole_file(tmp_path / "a.csv") as written:
+        assert not old.exists()
+        os.utime(written, (0, 0))
+        written.write_text("first")
+        os.utime(written, (0, 0))
+        with whole_file(tmp_path / "a.csv") as second:  # another one at the same time
+            second.write_text("second")
+        assert written.exists()
+    assert (tmp_path / "a.csv").read_text() == "first"
+    assert fresh.exists()
+    assert empty.exists()
+    assert other.exists()
 
 
 def test_a_resumable_folder_goes_on_where_it_was_stopped(tmp_path):

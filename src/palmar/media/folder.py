@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all: written beside their place under a hidden name, then renamed.
 
 A killed process (no chance to clean up) leaves the hidden part behind, `.name.xxxxxxxx.part`, and never a half target;
-the next one that makes the same folder takes it away.
+the next one that makes the same file or folder takes it away.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,10 @@ try:
     import fcntl
 except ImportError:  # Windows: what killed processes leave is left there
     fcntl = None
+
+
+STILL_S = 60.0
+"""Seconds."""
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -44,10 +49,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     if path.is_dir():
         raise PalmarError(f"{path}: is a folder; a file is to be written here. Give another name.")
     part = _beside(path, "part")
+    held: int | None = None
     try:
         part.touch()
+        held = _hold(part)
     except OSError as err:
         raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
+    _sweep(path, part)
     try:
         yield part
         part.replace(path)
@@ -59,6 +67,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        if held is not None:
+            os.close(held)
 
 
 @contextmanager
@@ -159,15 +169,20 @@ def _hold(part: Path, *, alone: bool = False) -> int | None:
 
 
 def _sweep(path: Path, mine: Path) -> None:
-    """Take away the parts that killed processes left beside `path`: those with something in them that nobody holds."""
+    """Take away the parts that killed processes left beside `path`: those with something in them that nobody holds.
+    Files must have lain still for a while too, for what writes them may have put another in the place of the held
+    one."""
     ending = f"{'[0-9a-f]' * 8}.part"
     for part in path.parent.glob(f".{glob.escape(path.name[:100])}.{ending}"):
-        if part == mine or not part.is_dir():
+        if part == mine or part.is_symlink():
             continue
         with suppress(OSError):
             held = _hold(part)
             if held is not None:
-                if any(part.iterdir()):  # an empty one may be a moment old and not held yet
+                if part.is_file():
+                    if part.stat().st_size and time.time() - part.stat().st_mtime > STILL_S:
+                        part.unlink()
+                elif any(part.iterdir()):  # an empty one may be a moment old and not held yet
                     shutil.rmtree(part, ignore_errors=True)
                 os.close(held)
 
