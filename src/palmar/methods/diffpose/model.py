@@ -153,7 +153,7 @@ class DiffPose(nn.Module):
         self.denoiser = Denoiser(config)
         self.schedule = Cosine(config.steps)
 
-    def forward(self, packed: Float[Tensor, "b n"]) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]:
+    def forward(self, packed: Float[Tensor, "b n"]) -> tuple[Float[Tensor, "r d"], Float[Tensor, "r d"]]:
         """Samples and true pose in one array (`packed`) -> (what the network says, what it should): of random steps the
         noise or velocity (`Config.says`), `Config.noises` rows for each condition; of a regression, the pose."""
         samples, pose = unpacked(packed, self.config)
