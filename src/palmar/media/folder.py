@@ -26,8 +26,8 @@ except ImportError:  # Windows: what killed processes leave is left there
     fcntl = None
 
 
-STILL_S = 60.0
-"""Seconds."""
+STILL_S = 3600.0
+"""Seconds without a write after which a part of a file is a dead process's."""
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -49,10 +49,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     if path.is_dir():
         raise PalmarError(f"{path}: is a folder; a file is to be written here. Give another name.")
     part = _beside(path, "part")
-    held: int | None = None
     try:
         part.touch()
-        held = _hold(part)
     except OSError as err:
         raise PalmarError(f"{path}: cannot write here ({err.strerror or err}).") from err
     _sweep(path, part)
@@ -67,8 +65,6 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        if held is not None:
-            os.close(held)
 
 
 @contextmanager
@@ -169,20 +165,20 @@ def _hold(part: Path, *, alone: bool = False) -> int | None:
 
 
 def _sweep(path: Path, mine: Path) -> None:
-    """Take away the parts that killed processes left beside `path`: those with something in them that nobody holds.
-    Files must have lain still for a while too, for what writes them may have put another in the place of the held
-    one."""
+    """Take away the parts that killed processes left beside `path`: folders with something in them that nobody holds,
+    and files that nobody has written to for long. (Files are not held: HDF5 wants the lock for itself.)"""
     ending = f"{'[0-9a-f]' * 8}.part"
     for part in path.parent.glob(f".{glob.escape(path.name[:100])}.{ending}"):
         if part == mine or part.is_symlink():
             continue
         with suppress(OSError):
+            if part.is_file():
+                if part.stat().st_size and time.time() - part.stat().st_mtime > STILL_S:
+                    part.unlink()
+                continue
             held = _hold(part)
             if held is not None:
-                if part.is_file():
-                    if part.stat().st_size and time.time() - part.stat().st_mtime > STILL_S:
-                        part.unlink()
-                elif any(part.iterdir()):  # an empty one may be a moment old and not held yet
+                if any(part.iterdir()):  # an empty one may be a moment old and not held yet
                     shutil.rmtree(part, ignore_errors=True)
                 os.close(held)
 
