@@ -31,6 +31,16 @@ settings.register_profile("palmar", deadline=None, max_examples=50)  # a busy ma
 settings.load_profile("palmar")
 
 
+@pytest.fixture
+def one_thread():
+    """PyTorch on one: small networks are faster so, and far faster where the other core is busy."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--checked", action="store_true", help="check types and shapes of every annotated function of palmar"

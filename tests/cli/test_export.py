@@ -266,8 +266,8 @@ def test_a_full_disk_leaves_what_was_there(palmar, result, tmp_path, monkeypatch
 
 @pytest.mark.plain
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_killed_in_the_middle(palmar, made, long, tmp_path, number, code):
+@pytest.mark.parametrize(("name", "code"), [("SIGKILL", -9), ("SIGTERM", 143)])
+def test_killed_in_the_middle(palmar, made, long, tmp_path, name, code):
     """A data set with a long recording takes a while; what a kill leaves is hidden, and taken away by the next."""
     out = tmp_path / "out"
     process = subprocess.Popen(
@@ -281,13 +281,13 @@ def test_killed_in_the_middle(palmar, made, long, tmp_path, number, code):
             assert process.poll() is None, process.stderr.read().decode()
             assert time.monotonic() < until
             time.sleep(0.01)
-        process.send_signal(number)
+        process.send_signal(getattr(signal, name))
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, err) == (code, b"")
     assert not out.exists()
-    assert len(list(tmp_path.glob(".out*"))) == (number == signal.SIGKILL)
+    assert len(list(tmp_path.glob(".out*"))) == (name == "SIGKILL")
     assert palmar("export", made, "--to", "lerobot", "-o", out).code == 0
     assert (out / "meta/info.json").exists()
     assert not list(tmp_path.glob(".out*"))

@@ -31,12 +31,7 @@ from palmar.train.recipes import VOCABULARY
 OBJECTS = ["none", "cup", "kettle"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def written(folder: Path, name: str, steps: int = 40) -> Path:

@@ -26,13 +26,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
 @pytest.fixture(scope="module")
-def hook():
-    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "tools" / "docs_pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def hook(load_tool):
+    return load_tool("docs_pages")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

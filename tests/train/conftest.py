@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from palmar.geometry.rotations import rotmat_from_rotvec
 from palmar.hand import HandModel
@@ -68,9 +67,5 @@ def pictures() -> Callable[..., dict[str, np.ndarray]]:
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small are faster on one, and far faster where the other core is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quick(one_thread):
+    """All tests here."""
