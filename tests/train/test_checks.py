@@ -29,6 +29,8 @@ def test_a_difference_counts_beyond_the_larger_spread():
     assert found.higher("theirs", "ours", "error")
     found.add("theirs", {"error": 0.5})  # the mean is still higher, by less than the spread
     assert not found.lower("ours", "theirs", "error")
+    assert found.above("ours", "only here", "ours", "error")
+    assert not found.above("ours", "error", "ours", "only here")
     assert not found.lower("ours", "theirs", "only here")  # nothing to compare with is no victory
 
 

@@ -64,14 +64,15 @@ class Runs:
 
     def lower(self, one: str, other: str, column: str) -> bool:
         """Whether one's mean is lower than the other's by more than the larger of the two spreads."""
-        return self._apart(other, one, column)
+        return self.above(other, column, one, column)
 
     def higher(self, one: str, other: str, column: str) -> bool:
-        return self._apart(one, other, column)
+        return self.above(one, column, other, column)
 
-    def _apart(self, more: str, less: str, column: str) -> bool:
-        gap = self.mean(more, column) - self.mean(less, column)
-        return bool(gap > max(self.spread(more, column), self.spread(less, column)))
+    def above(self, more: str, column: str, less: str, other: str) -> bool:
+        """The same of two columns, of one variant or two: whether `column` of `more` is above `other` of `less`."""
+        gap = self.mean(more, column) - self.mean(less, other)
+        return bool(gap > max(self.spread(more, column), self.spread(less, other)))
 
     def table(self, columns: Mapping[str, str], *, corner: str = "", digits: int = 2) -> list[str]:
         """Mean and spread; an empty cell where a variant has no such figure. columns: name -> heading."""
